@@ -29,8 +29,15 @@ STATEMENTS = ("connect",)
 """Commands that a text is about, without being followed."""
 
 
+def _filled(part: ast.expr) -> str:
+    """A part of an f-string; what is filled in at run time is a name, or a number where it is formatted as one."""
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    return "7" if isinstance(part, ast.FormattedValue) and part.format_spec is not None else "news"
+
+
 def hints() -> list[str]:
-    """Every command in a text of the program but for its docstrings; what is filled in at run time is a name."""
+    """Every command in a text of the program but for its docstrings."""
     found = []
     for path in SOURCES:
         tree = ast.parse(path.read_text())
@@ -42,7 +49,7 @@ def hints() -> list[str]:
         for node in ast.walk(tree):
             text = ""
             if isinstance(node, ast.JoinedStr):
-                text = "".join(str(one.value) if isinstance(one, ast.Constant) else "news" for one in node.values)
+                text = "".join(map(_filled, node.values))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in docs:
                 text = node.value
             found += [command for command in COMMAND.findall(text) if command not in STATEMENTS]

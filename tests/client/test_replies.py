@@ -53,30 +53,36 @@ def test_a_function_sees_what_is_behind_it_alone() -> None:
     assert seen == [18]
 
 
+SHOWN = "`wscli tail calls --last {} --no-follow` shows what came instead"
+LONGER = "a longer timeout waits longer"
+
+
 @pytest.mark.parametrize(
-    ("came", "hint"),
+    ("came", "told", "hint"),
     [
-        ([], "a longer timeout waits longer"),
-        ([message(17, "before it")], "a longer timeout waits longer"),
-        ([message(18, "no json")], "1 message came instead"),
-        ([message(18, '{"id": 1}'), message(19, '{"id": "7"}')], "2 messages came instead"),
+        ([], "", LONGER),
+        ([message(17, "before it")], "", LONGER),
+        ([message(18, "no json")], "; 1 message came instead", SHOWN.format(1)),
+        ([message(18, '{"id": 1}'), message(19, '{"id": "7"}')], "; 2 messages came instead", SHOWN.format(2)),
         (
             [message(18, "[1]")],
-            '1 message came instead; the expression fails on some: Cannot index array with string ("id")',
+            '; 1 message came instead; the expression fails on some: Cannot index array with string ("id")',
+            SHOWN.format(1),
         ),
-        ([gap("outage", end=999.0)], "a longer timeout waits longer"),
-        ([gap("outage", end=1001.0)], "the connection was lost meanwhile, and perhaps the answer with it"),
+        ([gap("outage", end=999.0)], "", LONGER),
+        ([gap("outage", end=1001.0)], "; the connection was lost meanwhile, and perhaps the answer with it", LONGER),
         (
             [gap("lagged", missed=3), message(21, "1 2"), gap("lagged", 21, missed=1)],
-            "this reader fell behind and missed 4 messages; 1 message came instead",
+            "; this reader fell behind and missed 4 messages; 1 message came instead",
+            SHOWN.format(1),
         ),
     ],
 )
-def test_a_deadline_says_what_came_instead(came: list[Message | Gap], hint: str) -> None:
+def test_a_deadline_says_what_came_instead_and_how_to_see_it(came: list[Message | Gap], told: str, hint: str) -> None:
     reply = awaited()
     assert not any(map(reply.is_reply, came))
     error = reply.overdue()
-    assert (error.message, error.hint, error.exit_code) == ("no reply on 'calls' within 2.5 s", hint, 124)
+    assert (error.message, error.hint, error.exit_code) == (f"no reply on 'calls' within 2.5 s{told}", hint, 124)
 
 
 def test_an_end_before_the_reply_is_the_channels_or_leaves_the_outcome_unknown() -> None:
@@ -187,4 +193,4 @@ def test_a_regex_that_is_invalid_or_refers_to_nothing_is_a_usage_error_that_quot
 def test_a_regex_that_backtracks_without_end_is_given_up_and_that_is_said() -> None:
     reply = awaited(RawMatch("(x+x+)+y"))
     assert not reply.is_reply(message(18, "x" * 40), time.monotonic() + 60)
-    assert "1 message came instead; the regex fails on some: Regex failure: retry-limit" in (reply.overdue().hint or "")
+    assert "1 message came instead; the regex fails on some: Regex failure: retry-limit" in (reply.overdue().message or "")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Iterator
 from subprocess import CompletedProcess
 
@@ -153,5 +155,9 @@ def test_an_answer_that_an_expression_fails_on_is_passed_over_and_told_of(
     ask = (verb[0], "echo", '{"say": ["[]"], "id": 7}', verb[1])
     assert here(running.command, *ask, ".reply == 7", "--timeout", "30s").returncode == 0
     done = here(running.command, *ask, 'error("oh")', "--timeout", "1s")
-    assert one_error(done, 124).endswith("within 1 s")
-    assert "2 messages came instead; the expression fails on some: oh" in done.stderr
+    told = one_error(done, 124)
+    assert told.endswith("within 1 s; 2 messages came instead; the expression fails on some: oh")
+    hint = re.search("hint: `wscli (.*)` shows what came instead", done.stderr)
+    assert hint is not None
+    shown = here(running.command, *shlex.split(hint[1]))
+    assert shown.stdout.splitlines() == ["[]", '{"reply": 7}'], shown

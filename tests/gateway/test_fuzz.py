@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.examples import EXAMPLES
 from tests.fuzzing import converse
 from tests.gateway.faced import TOKEN, Faced, faced
-from tests.waiting import descriptors, in_thread
+from tests.waiting import in_thread, opened, until
 
 PATHS = st.sampled_from([
     "/ws/news", "/status", "/stats", "/metrics", "/ws/", "/ws/%00", "/ws/..%2f", "/ws/news?token=", "//", "*",
@@ -81,24 +81,22 @@ def check(live: Faced, data: bytes) -> None:
     assert live.server.link.sent == []
 
 
-def still(live: Faced) -> int:
-    """Have it answer, wait until all its clients are gone, and count the open descriptors."""
+def serves(live: Faced) -> None:
     alive = ask(live.port, f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{live.port}\r\n\r\n".encode())
     assert alive.startswith(b"HTTP/1.1 200")
-    pause = threading.Event()
-    while live.stats["clients"] + live.stats["strangers"] and not pause.wait(0.001):
-        pass
-    return descriptors()
+    until(lambda: not live.stats["clients"] + live.stats["strangers"])
 
 
 @pytest.fixture(scope="module")
-def at_first() -> list[int]:
-    """The descriptors that were open before the fuzzing, where the first test ran."""
-    return []
+def before(live: Faced) -> Counter[str]:
+    """What was open before the fuzzing."""
+    serves(live)
+    return opened()
 
 
-def test_it_serves_before_the_malformed_requests(live: Faced, at_first: list[int]) -> None:
-    at_first.append(still(live))
+def test_it_serves_before_the_malformed_requests(live: Faced, before: Counter[str]) -> None:
+    assert before
+    serves(live)
 
 
 @pytest.mark.timeout(900)
@@ -115,9 +113,9 @@ def test_arbitrary_bytes_are_not_let_in(live: Faced, data: bytes) -> None:
     check(live, data)
 
 
-def test_no_descriptor_is_left_after_the_malformed_requests(live: Faced, at_first: list[int]) -> None:
+def test_no_descriptor_is_left_after_the_malformed_requests(live: Faced, before: Counter[str]) -> None:
     """Run after the tests above, on the same gateway."""
-    before = at_first[0] if at_first else still(live)
     for _ in range(100):
         ask(live.port, b"GET /ws/news HTTP/1.1\r\n\r\n")
-    assert still(live) == before
+    serves(live)
+    until(lambda: not opened() - before)

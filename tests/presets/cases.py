@@ -137,7 +137,7 @@ CASES = [
         noticed=52, trusted=0,
     ),
     Case(
-        "slack", SlackServer, {}, lambda server: server.event(f"e{len(server.acknowledged)}", "hi"),
+        "slack", SlackServer, {}, lambda server: server.event(f"e{server.tickets}", "hi"),
         {"type": "event_callback", "event": {"type": "message", "text": "hi"}}, url=None, tokens=("slack",),
         closes={1006: "retry", 1000: "retry"},
     ),

@@ -46,7 +46,7 @@ useServer(
     onConnect: async (context) => {
       say({ init: context.connectionParams ?? null });
       await login.gate;
-      return login.accepts(context.connectionParams?.token);
+      return login.accepts(context.connectionParams?.Authorization?.replace("Bearer ", ""));
     },
   },
   server,

@@ -13,7 +13,8 @@ __all__ = ["GraphqlWs"]
 class GraphqlWs(NodeProgram):
     """Orders: ``publish={room, text}``, ``complete=room``, ``close=code``, ``tokens=[...]``, ``hold``, ``release``.
 
-    A client logs in with ``{token}``, where tokens are set. It tells of ``init``, ``subscribed`` and ``unsubscribed``.
+    A client logs in with ``{Authorization: Bearer TOKEN}``, where tokens are set. It tells of ``init``, ``subscribed``
+    and ``unsubscribed``.
     """
 
     script = "graphql_ws.js"

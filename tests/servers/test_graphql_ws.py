@@ -10,7 +10,7 @@ import pytest
 from tests.servers.client import PlainClient, dialled
 from tests.servers.graphql_ws import GraphqlWs
 
-INIT = {"type": "connection_init", "payload": {"token": "one"}}
+INIT = {"type": "connection_init", "payload": {"Authorization": "Bearer one"}}
 
 
 @pytest.fixture(scope="module")

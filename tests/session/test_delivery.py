@@ -63,10 +63,25 @@ def test_over_a_mebibyte_of_held_messages_fails_the_attempt() -> None:
     assert host.verdicts == []
     host.receive(*flood)
     assert host.verdicts == [(None, None)]
-    assert host.failure == "over 1MiB of messages arrived before the channel was subscribed"
+    assert host.failure == "over 1MiB of messages, or over 65536, arrived before the channel was subscribed"
     early = Host(session("hello: [{expect: {hi: 1}}]")).dial().receive(*flood)
     assert early.verdicts == [(None, None)]
     assert early.of(a.JudgeUpstream)[0].failure.moment == "hello"
+
+
+def test_so_do_many_small_ones() -> None:
+    host = opened(SUBSCRIBE, Channel("c"))
+    host.do(host.session.received([b"1"] * 65_536, None))
+    assert host.verdicts == []
+    host.do(host.session.received([b"1"], None))
+    assert host.verdicts == [(None, None)]
+
+
+def test_what_many_channels_share_is_given_to_each_in_one_go() -> None:
+    text = 'hello: [{expect: {hi: 1}}]\nroute: {ch: "{with.ch}"}'
+    host = Host(session(text), shared=True).join(*(Channel(str(at), {"ch": at}) for at in range(200))).dial()
+    host.receive(*({"ch": number % 200} for number in range(20_000)), {"hi": 1})
+    assert [len(got) for got in host.got.values()] == [100] * 200
 
 
 def test_a_flood_for_one_channel_of_a_shared_upstream_fails_that_one() -> None:
@@ -138,8 +153,11 @@ def test_order_gives_a_gap_with_its_exact_count_before_drop_and_route() -> None:
 def test_order_invents_no_gap() -> None:
     host = opened("order: .s", Channel("c"))
     host.receive({"s": 3}, {"s": 3}, {"s": 2}, {"s": 4}, {"s": None}, {"s": True}, {"s": "5"}, {"x": 1}, {"s": 6})
-    host.receive({"s": 0}, {"s": 1}, {"s": 2}).receive({"s": 1}, {"s": 2})
+    host.receive({"s": 0}, {"s": 1}, {"s": 2}).receive({"s": 1}, {"s": 2}, {"s": 3})
+    host.receive({"s": 1}, {"s": 4}, {"s": 0}, {"s": 0}, {"s": 5})
     assert host.of(a.RecordGap) == []
+    host.receive({"s": 1}, {"s": 8}, {"s": 1}, {"s": 4})
+    assert [one.missed for one in host.of(a.RecordGap)] == [2, 2]
 
 
 def test_order_of_a_route_counts_per_channel() -> None:

@@ -183,3 +183,13 @@ def test_a_split_message_is_acknowledged_with_its_last_part() -> None:
     (deliver,) = host.of(a.Deliver)
     assert (deliver.payloads, [at for at, _ in deliver.acks]) == ([b"1", b"2", b"3"], [2])
     assert ready(ACKS + "\nshow: .items[]", log=False).receive({"id": 1, "items": []}).sent == [{"ack": 1, "v": 1}]
+
+
+def test_ten_thousand_answers_that_cannot_be_sent_are_a_clear_failure() -> None:
+    host = ready("rules: [{match: {ping: 1}, send: pong, drop: true}]")
+    host.blocked = True
+    host.receive(*[{"ping": 1}] * 9_999)
+    assert host.verdicts == []
+    host.receive(*[{"ping": 1}] * 100)
+    assert host.verdicts == [(None, None)]
+    assert host.failure == "10000 messages of rules and timers wait to be sent"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from wscli.cli.options import LogFormat
 from wscli.cli.printing import note, put
-from wscli.control.client import connect_to, left_until
+from wscli.control.client import STATES_DEADLINE, connect_to, left_until
 from wscli.control.paths import state_directory
 from wscli.control.selection import Selection, running
 from wscli.errors import NoInstance, WscliError, error_for
@@ -131,10 +131,14 @@ def _handed_on() -> dict[str, str]:
     return environ
 
 
-def wait_until_ready(plan: Plan, deadline: float | None) -> int:
-    """Wait for every eager critical channel of a plan, until a time by ``time.monotonic``."""
+def wait_until_ready(plan: Plan, timeout: float | None, deadline: float | None) -> int:
+    """Wait for every eager critical channel of a plan, until ``deadline``, at which the timeout of the call is over.
+
+    If the start took all of it, a moment is left for what became of the channels at once.
+    """
     if any(one.eager and one.critical and not one.params for one in plan.channels.values()):
         from wscli.cli.wait import wait
 
-        return wait(Selection(plan.name), (), "ready", left_until(deadline))
+        left = None if deadline is None else left_until(deadline) or STATES_DEADLINE
+        return wait(Selection(plan.name), (), "ready", timeout, left=left)
     return 0

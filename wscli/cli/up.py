@@ -153,4 +153,4 @@ def command(
     for warning in plan.warnings:
         note(f"warning: {warning}")
     start_or_reload(plan, log_format=log_format, log_level=log_level, deadline=deadline)
-    return wait_until_ready(plan, deadline) if wait else 0
+    return wait_until_ready(plan, timeout, deadline) if wait else 0

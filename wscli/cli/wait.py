@@ -18,11 +18,22 @@ if TYPE_CHECKING:
     from wscli.control.requests import WaitRequest
 
 
-def wait(selection: Selection, channels: tuple[str, ...], state: State, timeout: float | None) -> int:
-    """Wait until all of them are in the state; without a name: every eager critical one."""
+def wait(
+    selection: Selection,
+    channels: tuple[str, ...],
+    state: State,
+    timeout: float | None,
+    *,
+    left: float | None = None,
+) -> int:
+    """Wait until all of them are in the state; without a name: every eager critical one.
+
+    ``left`` is what is left of the timeout, where the call has done something else before.
+    """
     request: WaitRequest = {"channels": list(channels), "for": state}
-    deadline = deadline_after(timeout)
-    with connect_to(selection, timeout=timeout) as client:
+    left = timeout if left is None else left
+    deadline = deadline_after(left)
+    with connect_to(selection, timeout=left) as client:
         try:
             client.request("wait", request, timeout=left_until(deadline))
         except TimedOut:

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from shlex import quote
 from typing import NamedTuple
 
 from wscli.client.messages import Gap, Message
@@ -147,6 +148,7 @@ class PendingReply:
         self._epoch, _, last = handed["after"].rpartition(":")
         self._before = int(last)
         self._began = wall()
+        self._channel = channel
         self._what = f"no {called} on {channel!r}"
         self._timeout = timeout
         self._others = 0
@@ -184,8 +186,11 @@ class PendingReply:
 
     def overdue(self, states: Sequence[Status] = ()) -> TimedOut:
         """Make the error of a reply that did not come in time; ``states`` is the channel's own by now."""
-        stands = "".join(f"; {one['channel']} is {state_text(one)}" for one in states if one["state"] != "ready")
-        return TimedOut(f"{self._what} within {self._timeout:g} s{stands}", "; ".join(self._clues()))
+        stands = [f"{one['channel']} is {state_text(one)}" for one in states if one["state"] != "ready"]
+        hint = "a longer timeout waits longer"
+        if self._others:
+            hint = f"`wscli tail {quote(self._channel)} --last {self._others:d} --no-follow` shows what came instead"
+        return TimedOut("; ".join([f"{self._what} within {self._timeout:g} s", *stands, *self._clues()]), hint)
 
     def done(self) -> ChannelUnavailable:
         """Make the error of a channel that was done before the reply came."""
@@ -205,7 +210,7 @@ class PendingReply:
             clues.append(f"{_messages(self._others)} came instead")
             if isinstance(self._matches, Expression) and self._matches.failed:
                 clues.append(f"the {self._matches.called} fails on some: {self._matches.failed}")
-        return clues or ["a longer timeout waits longer"]
+        return clues
 
 
 def _messages(count: int) -> str:

@@ -172,5 +172,6 @@ def _unquoted(located: Located) -> str | None:
 def _misplaced(key: str) -> str:
     """Name the place of a key that is valid elsewhere, else nothing."""
     homes = {"the top level": (), "an endpoint": ("endpoints", ""), "a channel": ("channels", "")}
+    homes["a session"] = ("endpoints", "", "session")
     found = [home for home, place in homes.items() if key in known_keys(place)]
     return f"it belongs to {' or '.join(found)}" if found else ""

@@ -127,8 +127,9 @@ def check_unused(root: Located, found: FileProblems) -> None:
     for name, channel in channels:
         if not any(channel.get(event) for event in _HOOKS):  # whose commands know the name
             _check_params(name, channel, endpoints.get(_text(channel.get("endpoint"))), found)
+    values = {name: _values(endpoint) for name, endpoint in endpoints.items()}
     for _, channel in channels:
-        _check_values(channel, endpoints.get(_text(channel.get("endpoint"))), found)
+        _check_values(channel, values.get(_text(channel.get("endpoint")), set()), found)
 
 
 def _check_tokens(root: Located, found: FileProblems) -> None:
@@ -153,14 +154,18 @@ def _check_params(name: str, channel: Located, endpoint: Located | None, found: 
             found.add(channel.key_at, channel.path, text)
 
 
-def _check_values(channel: Located, endpoint: Located | None, found: FileProblems) -> None:
-    places = [one for one in (endpoint, channel) if one is not None]
-    used = {name for located in places for leaf in located.leaves() for name in _VALUE.findall(leaf.text or "")}
-    used |= {key for located in places for key in _conditions(located)}
-    for name, value in channel.section("with"):
-        if name not in used:
+def _check_values(channel: Located, used: set[str], found: FileProblems) -> None:
+    """Warn of values that neither the endpoint nor the channel names; ``used`` are the endpoint's."""
+    unused = [one for one in channel.section("with") if one[0] not in used]
+    for name, value in unused:
+        if name not in _values(channel):
             near = did_you_mean(name, used) or "; nothing names '{with." + name + "}'"
             found.add(value.key_at, value.path, f"this value is not used{near}")
+
+
+def _values(located: Located) -> set[str]:
+    """Give the names of the values that a mapping uses."""
+    return {name for leaf in located.leaves() for name in _VALUE.findall(leaf.text or "")} | set(_conditions(located))
 
 
 def _conditions(located: Located) -> Iterator[str]:

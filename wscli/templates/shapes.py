@@ -63,15 +63,16 @@ class Equality(NamedTuple):
     def key(self, scope: Scope) -> Any:
         """Give the ``json_key`` of the wanted value; ``ABSENT``: a template has no value."""
         try:
-            return json_key(_fill(self.wanted, scope))
+            wanted = _fill(self.wanted, scope)
         except TemplateError:
             return ABSENT
+        return ABSENT if wanted is ABSENT else json_key(wanted)
 
 
 class Shape:
     """A compiled shape."""
 
-    __slots__ = ("_tree", "equalities", "matches", "references")
+    __slots__ = ("_tree", "equalities", "matches", "optionals", "references")
 
     matches: Callable[[Any, Scope], bool]
     """Whether a JSON value, or ``ABSENT``, has the shape; templates in it are filled from the scope.
@@ -82,11 +83,15 @@ class Shape:
     """Namespace and name of each placeholder."""
     equalities: tuple[Equality, ...]
     """The leaves that must be equal; more may be asked than they say."""
+    optionals: tuple[Equality, ...]
+    """The leaves that must be equal where their placeholder, which has an empty default, has a value."""
 
     def __init__(self, tree: Any) -> None:
         self._tree = tree
         self.references = frozenset(references_of(tree))
-        self.equalities = tuple(_equalities(tree, ()))
+        leaves = list(_equalities(tree, ()))
+        self.equalities = tuple(one for one in leaves if not _optional(one.wanted))
+        self.optionals = tuple(one for one in leaves if _optional(one.wanted))
         self.matches = _check(tree)
 
     def filled(self, scope: Scope) -> Shape:
@@ -128,7 +133,7 @@ def _equalities(tree: Any, path: tuple[str | int, ...]) -> Iterator[Equality]:
     if isinstance(tree, (dict, list)):
         for step, item in tree.items() if isinstance(tree, dict) else enumerate(tree):
             yield from _equalities(item, (*path, step))
-    elif not isinstance(tree, (_Special, _Alternatives)) and not _optional(tree):
+    elif not isinstance(tree, (_Special, _Alternatives)):
         yield Equality(path, tree.value if isinstance(tree, _Filled) else tree)
 
 

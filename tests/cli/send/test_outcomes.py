@@ -108,7 +108,8 @@ def test_an_acknowledgement_that_does_not_come_is_124_and_the_message_was_sent(r
     assert done.returncode == 124
     acked, sent = map(json.loads, done.stdout.splitlines())
     assert (acked["outcome"], sent["outcome"], sent["code"]) == ("acked", "sent", 124)
-    assert sent["error"] == "no acknowledgement on 'echo' within 1 s (1 message was sent before)"
+    told = "no acknowledgement on 'echo' within 1 s; 1 message came instead"
+    assert sent["error"] == f"{told} (1 message was sent before)"
     assert "hint: " in done.stderr
 
 

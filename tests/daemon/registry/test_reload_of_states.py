@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import ChannelState as S
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
+from wscli.history.limits import HistoryLimits
 from wscli.net.tls import TlsSettings
 from wscli.tokens.models import TokenSource
 from wscli.values import Secret
@@ -134,6 +136,19 @@ async def test_what_was_held_by_hand_stays_so(it: Scripted, hold: str, state: S)
     assert await reload(it, verdicts=(parse_verdicts({"404": "stop"}),), **ELSEWHERE) == {"updated": ["news"]}
     await it.time.advance(60)
     assert (it.channel.state, len(it.server.dials)) == (state, 1)
+
+
+@pytest.mark.parametrize(("hold", "state"), [("stop", S.STOPPED), ("pause", S.PAUSED), ("start", S.READY)])
+@pytest.mark.parametrize("eager", [True, False])
+async def test_what_was_done_by_hand_holds_where_the_history_moves(
+    tmp_path: Path, hold: str, state: S, eager: bool
+) -> None:
+    async with scripted(channel_plan(eager=eager), state=tmp_path) as it:
+        getattr(it.channel, hold)()
+        await it.time.settle()
+        assert await reload(it, history=HistoryLimits(store="disk")) == {"restarted": ["news"]}
+        await it.time.advance(60)
+        assert it.manager.channel("news").state is state
 
 
 async def test_a_channel_that_failed_stays_failed_when_only_its_history_changed() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
-import threading
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from tests.daemon.served import Served, serve
 from tests.examples import EXAMPLES
 from tests.fuzzing import converse
-from tests.waiting import descriptors, in_thread
+from tests.waiting import in_thread, opened, until
 from wscli.control.protocol import PROTOCOL
 from wscli.daemon.socket.handlers import HANDLERS
 
@@ -58,24 +57,22 @@ def live() -> Iterator[Served]:
     yield from in_thread(lambda: serve(leaving=Closed()))
 
 
-def still(live: Served) -> int:
-    """Have it answer, wait until all its clients are gone, and count the open descriptors."""
-    converse(live.dial(), b"{}\n")
-    pause = threading.Event()
-    while live.server.clients and not pause.wait(0.001):
-        pass
-    gc.collect()  # sockets that an earlier test of this process left to the collector
-    return descriptors()
+def serves(live: Served) -> None:
+    [alive] = converse(live.dial(), b'{"v":%d,"wscli":"0.1.0","verb":"ping","args":{}}\n' % PROTOCOL).splitlines()
+    assert json.loads(alive)["ok"] is True
 
 
 @pytest.fixture(scope="module")
-def at_first() -> list[int]:
-    """The descriptors that were open before the fuzzing, where the first test ran."""
-    return []
+def before(live: Served) -> Counter[str]:
+    """What was open before the fuzzing."""
+    serves(live)
+    until(lambda: not live.server.clients)
+    return opened()
 
 
-def test_it_serves_before_all_that(live: Served, at_first: list[int]) -> None:
-    at_first.append(still(live))
+def test_it_serves_before_all_that(live: Served, before: Counter[str]) -> None:
+    assert before
+    serves(live)
 
 
 @pytest.mark.timeout(900)
@@ -89,13 +86,12 @@ def test_whatever_is_sent_every_answer_is_ours_and_the_server_goes_on(live: Serv
             assert isinstance(answer["result"], dict)
         else:
             assert "the manager failed" not in answer["error"]["message"]
-    [alive] = converse(live.dial(), b'{"v":%d,"wscli":"0.1.0","verb":"ping","args":{}}\n' % PROTOCOL).splitlines()
-    assert json.loads(alive)["ok"] is True
+    serves(live)
 
 
-def test_after_all_that_no_descriptor_is_left(live: Served, at_first: list[int]) -> None:
-    """Run after the test above, on the same server: nothing but the listener and the loop's own stays open."""
-    before = at_first[0] if at_first else still(live)
+def test_after_all_that_no_descriptor_is_left(live: Served, before: Counter[str]) -> None:
+    """Run after the test above, on the same server."""
     for _ in range(100):
         converse(live.dial(), os.urandom(50) + b"\n")
-    assert still(live) == before
+    until(lambda: not live.server.clients)
+    until(lambda: not opened() - before)

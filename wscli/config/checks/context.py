@@ -39,6 +39,8 @@ class Use(NamedTuple):
     """Whether a session needs it for a channel, not for the connection."""
     conditions: tuple[tuple[str, str, Shape], ...] = ()
     """Of ``when:``, namespace, name and shape: where one does not fit, it is not used."""
+    before: bool = False
+    """Whether it is used before there is a connection."""
 
 
 def uses_of(placed: LocatedTemplate) -> tuple[Use, ...]:

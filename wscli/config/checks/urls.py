@@ -50,7 +50,8 @@ def _quoted(text: Scalar) -> str:
 def _wrong(text: str, schemes: tuple[str, ...]) -> str | None:
     """Describe what is wrong with a URL, without quoting it."""
     if "{" in text or "}" in text:
-        return "a URL holds no placeholder; use 'query:', 'headers:' or the 'path:' of a channel"
+        near = "; write one such as '{with.NAME}', or a bare '{id}' in the 'path:' of a channel"
+        return f"a brace in this URL belongs to no placeholder{near if 'ws' in schemes else ''}"
     try:
         parts = urlsplit(text)
         host, port = host_of(parts), parts.port

@@ -55,6 +55,12 @@ class FileProblems:
         """Whether a place has a problem already, whose consequences need no report."""
         return mark in self._found
 
+    def knows(self, mark: Mark, path: Path) -> bool:
+        """Whether a value has a problem already; the values of a preset share a place, and differ by path."""
+        if mark not in self._origins:
+            return self.at(mark)
+        return any(other == path for other, _ in self._found.get(mark, ()))
+
     def __bool__(self) -> bool:
         return bool(self._found)
 

@@ -90,7 +90,7 @@ class Channel:
         self._upstreams = upstreams
         self._totals = totals
         self._on_change = on_change
-        self._usage = Usage(plan.eager, plan.linger, schedule, lambda: self.feed(events.LingerElapsed()))
+        self.usage = Usage(plan.eager, plan.linger, schedule, lambda: self.feed(events.LingerElapsed()))
 
     # what it is
 
@@ -112,17 +112,17 @@ class Channel:
     @property
     def wanted(self) -> bool:
         """Whether it should be open: eager, started by hand, or in use."""
-        return self._usage.wanted
+        return self.usage.wanted
 
     @property
     def in_use(self) -> bool:
         """Whether a reader or a sender holds it."""
-        return self._usage.in_use
+        return self.usage.in_use
 
     @property
     def kept_open(self) -> bool:
         """Whether it is wanted, or in its linger."""
-        return self._usage.kept_open
+        return self.usage.kept_open
 
     def unavailable(self) -> WscliError | None:
         """Why waiting for it is useless; None while it may still become ready."""
@@ -142,12 +142,12 @@ class Channel:
 
     def start(self) -> None:
         """Open it from whatever state."""
-        self._usage.held_open = True
+        self.usage.held_open = True
         self.feed(events.StartRequested())
 
     def stop(self) -> None:
         """Close it until ``start``."""
-        self._usage.held_open = False
+        self.usage.held_open = False
         self.feed(events.StopRequested())
 
     def restart(self) -> None:
@@ -198,7 +198,7 @@ class Channel:
     @contextmanager
     def use(self) -> Iterator[None]:
         """Hold it in use: a lazy channel opens, and closes its linger after the last use."""
-        with self._usage.hold():
+        with self.usage.hold():
             self.feed(events.Used())
             yield
 
@@ -233,7 +233,7 @@ class Channel:
         self.intake.update(plan, params)
         self.counters.total = self._totals.of(plan.name)
         self.announcer.after = announce_after
-        self._usage.update(plan.eager, plan.linger)
+        self.usage.update(plan.eager, plan.linger)
         applied = self._upstreams.update(self.subscription, plan.upstream, tokens_changed=tokens_changed)
         if tokens_changed or plan.upstream != before.upstream:
             self.feed(events.RedialRequested("the configuration changed"))  # if a verdict of its own closed it
@@ -254,7 +254,7 @@ class Channel:
     def shut(self) -> None:
         """Close its connection and its timers, and log nothing of it: the channel or the manager ends."""
         self.announcer.close()
-        self._usage.close()
+        self.usage.close()
         self.tracker.close()
         self.backpressure.reset()
         self.feed(events.StopRequested())

@@ -18,6 +18,7 @@ from wscli.control.requests import LogLevel
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.counters import Totals
 from wscli.daemon.channel.histories import Histories
+from wscli.daemon.registry.by_hand import done_by_hand
 from wscli.daemon.registry.observer import Observer
 from wscli.daemon.registry.template_channels import TemplateChannels
 from wscli.daemon.upstream.dial.budget import ConnectBudget
@@ -247,8 +248,9 @@ class Manager:
         same = declared == channel.plan and plan.announce_after == channel.announcer.after
         tokens_changed = not changed_tokens.isdisjoint(declared.upstream.token_names)
         if declared.history.store != channel.plan.history.store:  # the readers' positions are in the old history
+            repeat = done_by_hand(channel)
             self._drop(channel)
-            self._make(name, declared, params).open()
+            repeat(self._make(name, declared, params))
             report["restarted"].append(name)
         elif same and not tokens_changed:
             report["kept"].append(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from wscli.session.actions import ChannelSession, StepWaits, SubscriptionReady, Unsubscribed
@@ -30,8 +30,8 @@ class _Takes(Protocol):
 
 
 class _Pool(_Takes, Protocol):
-    def take_pool(self, part: ChannelPart) -> None:
-        """Give a channel what was held for those to come."""
+    def take_pool(self, parts: Collection[ChannelPart]) -> None:
+        """Give channels what was held for those to come."""
 
     def close_pool(self) -> None:
         """Hold nothing more for those to come."""
@@ -83,21 +83,23 @@ class Channels:
         for one in self._takes:
             one.place(part)
         if core.pooling and core.ready:
-            self._pool.take_pool(part)
+            self._pool.take_pool((part,))
             self._close_pool_soon()
         heapq.heappush(self._queue, (not channel.critical, next(core.numbers), part))
         self._pump()
+        self._tell_queued(part)
 
     def open(self, *, kept: bool) -> None:
         """Subscribe those that joined before ``hello`` was over; ``kept``: but for those that were ready before."""
         if kept:
             self._kept = dict(self._core.before.subscribed or {})
         parts = tuple(self._core.channels.values())
-        for part in parts:
-            self._pool.take_pool(part)
         if parts:
+            self._pool.take_pool(parts)
             self._pool.close_pool()
         self._pump()
+        for part in parts:
+            self._tell_queued(part)
 
     def _close_pool_soon(self) -> None:
         """Hold nothing more: at once, or where channels share the upstream, after those that join in this turn."""
@@ -121,18 +123,16 @@ class Channels:
             if needs and (wait := self._pace.wait(now)) > 0:
                 if not self._timer:
                     self._timer = core.after(wait, self._turn)
-                self._tell_queued()
                 return
             heapq.heappop(self._queue)
             if needs:
                 self._pace.count(now)
             self._subscribe(part, kept=kept)
 
-    def _tell_queued(self) -> None:
-        for _, _, part in self._queue:
-            if not part.waits_for:
-                part.waits_for = "subscribe: waiting for its turn (limits.subscribe)"
-                self._core.actions.append(StepWaits(part.of, part.waits_for))
+    def _tell_queued(self, part: ChannelPart) -> None:
+        if self._core.ready and part.phase is Phase.QUEUED:
+            part.waits_for = "subscribe: waiting for its turn (limits.subscribe)"
+            self._core.actions.append(StepWaits(part.of, part.waits_for))
 
     def _turn(self) -> None:
         self._timer = 0

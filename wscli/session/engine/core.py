@@ -9,7 +9,7 @@ from typing import Any
 
 from wscli.clock import Clock
 from wscli.core.failures import Failure, FailureKind, Verdict
-from wscli.session.actions import Call, JudgeChannel, JudgeUpstream, SessionAction, SetTimer
+from wscli.session.actions import Call, JudgeChannel, JudgeUpstream, Send, SessionAction, SetTimer
 from wscli.session.engine.memory import Lost, Memory
 from wscli.session.engine.parts import ChannelPart, Part
 from wscli.session.plan import SessionPlan
@@ -21,6 +21,7 @@ __all__ = ["Core", "Deadline"]
 
 _LONGEST = 86400.0
 """Seconds of one timer; a longer one is set again."""
+_MOST_WAITING = 10_000
 _POLL = 1.0
 """Seconds after which a deadline is looked at again while reading is paused."""
 
@@ -67,6 +68,7 @@ class Core:
         self.judged: list[tuple[Part, Verdict | None, Failure]] = []
         self._due: dict[int, Callable[[], None]] = {}
         self._calls: dict[int, Callable[[Any], None]] = {}
+        self._waiting = 0
         self._paused = 0.0
         self._paused_since: float | None = None
         if memory.owner is None:
@@ -129,6 +131,20 @@ class Core:
     def paused(self) -> bool:
         """Whether reading is paused."""
         return self._paused_since is not None
+
+    # messages
+
+    def send(self, message: Any) -> None:
+        """Have a message let out; too many of rules and timers that wait are a failure."""
+        self.actions.append(Send(message))
+        if message.urgent:
+            self._waiting += 1
+            if self._waiting == _MOST_WAITING:
+                self.fail(self.upstream, "rule", f"{_MOST_WAITING} messages of rules and timers wait to be sent")
+
+    def sent(self, message: Any) -> None:
+        """Learn that it waits no longer."""
+        self._waiting -= message.urgent
 
     # calls
 

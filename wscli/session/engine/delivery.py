@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wscli.session.actions import Deliver, Keep, RecordGap, Send
+from wscli.session.actions import Deliver, Keep, RecordGap
 from wscli.session.engine.core import Core
 from wscli.session.engine.outgoing import OutgoingMessage
 from wscli.session.engine.parts import ChannelPart, HeldGap, HeldMessage, Part, Phase
 from wscli.session.frames import Unit
 from wscli.session.plan import Rule
 
-__all__ = ["Delivery", "MOST_HELD", "Outcome"]
+__all__ = ["Delivery", "MOST_BYTES", "MOST_HELD", "Outcome", "TOO_MUCH_HELD"]
 
-MOST_HELD = 1 << 20
-"""Bytes of messages that are held for a channel, or for channels to come."""
+MOST_BYTES, MOST_HELD = 1 << 20, 1 << 16
+"""Of the messages that are held for a channel, or for channels to come: bytes, and how many."""
+TOO_MUCH_HELD = "over 1MiB of messages, or over 65536, arrived before the channel was subscribed"
 
 
 class Outcome:
@@ -99,9 +100,9 @@ class Delivery:
 
     def _hold(self, part: ChannelPart, message: HeldMessage) -> None:
         part.held_bytes += len(message.payload)
-        if part.held_bytes > MOST_HELD:
+        if part.held_bytes > MOST_BYTES or len(part.held) >= MOST_HELD:
             part.held.clear()
-            self._core.fail(part, "subscribe", "over 1MiB of messages arrived before the channel was subscribed")
+            self._core.fail(part, "subscribe", TOO_MUCH_HELD)
             return
         part.held.append(message)
         self._core.now.undelivered.add(part.of.name)
@@ -122,7 +123,8 @@ class Delivery:
         left[0] -= 1
         if not left[0]:
             del self._acks[number]
-            self._core.actions += map(Send, messages)
+            for message in messages:
+                self._core.send(message)
 
     # batches
 

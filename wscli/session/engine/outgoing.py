@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from wscli.errors import NotSent
-from wscli.session.actions import ChannelSession, Send, SessionAction
+from wscli.session.actions import ChannelSession, SessionAction
 from wscli.session.engine.core import Core
 from wscli.session.engine.parts import Part
 from wscli.session.frames import FramesPlan, Unit, encode_message, parse_message
 from wscli.session.plan import SendAction
 from wscli.templates import JsonTemplate, TemplateError
+from wscli.templates.filters import now
 from wscli.templates.paths import ABSENT
 from wscli.values import Rate
 
@@ -146,7 +147,7 @@ class Outbound:
         message = OutgoingMessage(
             part.channel, by_user=False, urgent=urgent, render=render, written=written, failed=failed
         )
-        self._core.actions.append(Send(message))
+        self._core.send(message)
         return message
 
     def prepared(self, part: Part, action: SendAction, scope: Mapping[str, Any]) -> OutgoingMessage:
@@ -221,6 +222,7 @@ class Outbound:
 
     def let_out(self, message: OutgoingMessage) -> tuple[Unit | None, str]:
         """Render a message and count it; without one, give the reason why not."""
+        self._core.sent(message)
         if message.cancelled:
             return None, ""
         drawn = _Drawn(self._refs, message.ref)
@@ -239,6 +241,6 @@ class Outbound:
 
 
 def masked(scope: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the scope with every reference the same, so that two channels' subscribes can be compared."""
+    """Give the scope with every reference and time the same, so that two channels' subscribes can be compared."""
     sub = {**scope.get("sub", {}), "ref": 0}
-    return {**scope, "sub": sub, "sent": {"ref": 0}, "ref": _MASK}
+    return {**scope, "sub": sub, "sent": {"ref": 0}, "ref": _MASK, "now": now(0.0)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from wscli.core.failures import Failure, FailureKind
 from wscli.jsontext import decode_json
 from wscli.session.actions import Reply
 from wscli.session.engine.core import Core
-from wscli.session.engine.delivery import MOST_HELD, Delivery, Outcome
+from wscli.session.engine.delivery import MOST_BYTES, MOST_HELD, TOO_MUCH_HELD, Delivery, Outcome
 from wscli.session.engine.index import Found, Routes
 from wscli.session.engine.parts import ChannelPart, HeldGap, Part
 from wscli.session.engine.steps.waits import Replies, Waits
@@ -59,6 +59,8 @@ class Pipeline:
         self._looks = bool(plan.rules or plan.route or plan.show or plan.order) or self._decoder is not None
         """Whether something looks at each message."""
         self._pool: list[_Pooled | HeldGap] = []
+        self._higher: dict[str | None, int] = {}
+        """The last number where a 0 or 1 followed, which is a message once more if the number after it is higher."""
         self.unrouted = 0
 
     # channels
@@ -72,15 +74,16 @@ class Pipeline:
         """Route no message to it any more."""
         self._routes.remove(part)
 
-    def take_pool(self, part: ChannelPart) -> None:
-        """Give a channel what was held for those to come."""
+    def take_pool(self, parts: Collection[ChannelPart]) -> None:
+        """Give channels what was held for those to come."""
         for one in self._pool:
             if isinstance(one, HeldGap):
-                self._delivery.gap(part, one.reason, one.missed)
+                for part in parts:
+                    self._delivery.gap(part, one.reason, one.missed)
                 continue
-            found = [mine for mine in self._find(one.value) if mine[0] is part and part not in one.dropped_for]
+            found = [mine for mine in self._find(one.value) if mine[0] in parts and mine[0] not in one.dropped_for]
             if found:
-                one.taken.append(part)
+                one.taken.append(found[0][0])
                 self._give(found, one.value, one.payload, one.binary, one.ack)
 
     def close_pool(self) -> None:
@@ -189,10 +192,9 @@ class Pipeline:
 
     def _hold(self, one: _Pooled) -> None:
         self._core.pooled += len(one.payload)
-        if self._core.pooled > MOST_HELD:
+        if self._core.pooled > MOST_BYTES or len(self._pool) >= MOST_HELD:
             self._pool.clear()
-            text = "over 1MiB of messages arrived before a channel could be subscribed"
-            self._core.fail(self._core.upstream, "hello", text)
+            self._core.fail(self._core.upstream, "hello", TOO_MUCH_HELD)
         else:
             self._pool.append(one)
             self._core.now.undelivered.add(None)
@@ -220,10 +222,18 @@ class Pipeline:
             number = int(number)
         if number.__class__ is not int:
             return 0
-        last = self._core.now.orders.get(whose)
-        if last is None or number > last or number in (0, 1):
-            self._core.now.orders[whose] = number
-        return max(number - last - 1, 0) if last is not None else 0
+        orders, higher = self._core.now.orders, self._higher.pop(whose, None)
+        last = orders.get(whose)
+        if last is None:
+            orders[whose] = number
+            return 0
+        if higher is not None and number > higher:
+            last = higher
+        if number > last:
+            orders[whose] = number
+        elif number in (0, 1):
+            orders[whose], self._higher[whose] = number, last if higher is None else higher
+        return max(number - last - 1, 0)
 
 
 def _plain_value(payload: bytes) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from wscli.core.failures import Verdict
-from wscli.session.actions import Send
 from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import Outcome
 from wscli.session.engine.index import ChannelIndex
@@ -149,7 +148,7 @@ class Rules:
         if rule.ack_logged:
             outcome.acks.append(message)
         else:
-            self._core.actions.append(Send(message))
+            self._core.send(message)
 
     def _do(self, one: _Prepared, part: Part, value: Any) -> None:
         """Run the steps, after those for earlier messages."""

@@ -242,6 +242,7 @@ class RunningSession:
 
     def not_sent(self, message: OutgoingMessage) -> list[SessionAction]:
         """Learn that a message of the session was not written."""
+        self._core.sent(message)
         if message.failed is not None:
             message.failed("the message was not sent")
         return self._done()

@@ -26,6 +26,9 @@ def check_names_of_session(located: Located, site: Site, kind: str | None) -> No
                 site.add(use.located, f"'{{sub.ref}}': {text}")
         elif space in known and name not in known[space]:
             site.add(use.located, f"'{{{space}.{name}}}': {unknown_variable(space, name, known)}")
+        elif use.before and space == "var" and use.placeholder.default is None and not _lasts(name, site):
+            text = "no step of 'before' sets it, and what others 'set' ends with its connection; 'keep' it"
+            site.add(use.located, f"'{{var.{name}}}': {text}")
     _check_needs(located, site)
     if site.groups:
         _check_groups(site, kind)
@@ -38,6 +41,12 @@ def unknown_variable(space: str, name: str, known: dict[str, set[str]]) -> str:
         whose = "a channel's" if other == "sub" else "the connection's"
         return f"nothing sets it; {whose} variable is '{{{other}.{name}}}'"
     return f"nothing sets or keeps {name!r}{did_you_mean(name, known[space])}"
+
+
+def _lasts(name: str, site: Site) -> bool:
+    """Whether a variable may have a value before there is a connection."""
+    setters = [one for one in site.setters if (one.space, one.name) == ("var", name)]
+    return any(one.kept or one.place.startswith("before") for one in setters)
 
 
 def _check_needs(located: Located, site: Site) -> None:

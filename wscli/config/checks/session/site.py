@@ -75,12 +75,14 @@ class Site:
     """Each with its place and the kind of ``{sent.ref}``."""
     conditions: tuple[Condition, ...] = ()
     """Of the step that is compiled."""
+    before: bool = False
+    """Whether that step is taken before there is a connection."""
     skipped: bool = False
     """Whether that step is never taken, as its token source is declared or is not."""
 
     def add(self, located: Located, text: str, *, key: bool = False) -> None:
         """Add a problem, unless the place has one already."""
-        if not self.context.problems.at(located.key_at if key else located.mark):
+        if not self.context.problems.knows(located.key_at if key else located.mark, located.path):
             self.context.add(located, text, key=key)
 
     def typed(self, model: type[_Model], located: Located, *, spaces: Collection[str] = NAMESPACES) -> _Model | None:
@@ -185,7 +187,7 @@ class Site:
     def _collect(self, located: Located, spaces: Collection[str], *, of_channel: bool) -> None:
         for leaf in located.leaves():
             for one in placeholders(leaf, spaces):
-                self.uses.append(Use(one, leaf, of_channel, self.conditions))
+                self.uses.append(Use(one, leaf, of_channel, self.conditions, self.before))
                 if one.space in _FIXED and one.name not in _FIXED[one.space][0]:
                     names, text = _FIXED[one.space]
                     self.add(leaf, f"'{one}': {text}{did_you_mean(one.name, names)}")

@@ -35,9 +35,10 @@ def _step(located: Located, place: Place, site: Site) -> Step | None:
     if not isinstance(located.node, Branch):
         return None
     uses, setters = len(site.uses), len(site.setters)
+    site.before = not place.connected
     site.conditions = _conditions(located.get("when"), place, site)
     step = _compile(located, model, place, site)
-    skipped, site.skipped, site.conditions = site.skipped, False, ()
+    skipped, site.skipped, site.conditions, site.before = site.skipped, False, (), False
     if skipped:
         del site.uses[uses:], site.setters[setters:]
         return None
