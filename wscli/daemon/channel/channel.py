@@ -14,7 +14,6 @@ from typing import Any
 from wscli.config.plan import ChannelPlan
 from wscli.control.messages import ChannelStats, Status
 from wscli.control.protocol import manager_stopped
-from wscli.control.requests import Ref
 from wscli.core import events
 from wscli.core.events import ChannelEvent
 from wscli.core.states import SETTLED, ChannelState, Next, Snapshot
@@ -24,12 +23,13 @@ from wscli.daemon.channel.counters import Counters, Totals
 from wscli.daemon.channel.histories import Histories
 from wscli.daemon.channel.intake.intake import Intake
 from wscli.daemon.channel.reports import channel_stats, channel_status
-from wscli.daemon.channel.sending import request_reply, send_message
+from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.channel.subscriber import ChannelSubscriber
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.members.member import ConnectionHook
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.session.seam import AwaitedReply
 from wscli.daemon.upstream.sharing.upstreams import Upstreams
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.errors import UnknownChannel, UsageError, WscliError
@@ -213,14 +213,17 @@ class Channel:
         return self.state
 
     async def send(
-        self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float, preparing: int | None = None
+        self,
+        payload: bytes | Callable[[], bytes],
+        *,
+        binary: bool,
+        timeout: float,
+        preparing: int | None = None,
+        reply: AwaitedReply | None = None,
     ) -> None:
         """Hand a message to the open, ready connection; see ``sending.send_message``."""
-        await send_message(self, payload, self._services.clock, binary=binary, timeout=timeout, preparing=preparing)
-
-    async def request(self, payload: Callable[[], tuple[bytes, Ref | None]], *, binary: bool, timeout: float) -> bytes:
-        """Send a message, and give the reply that the session declares; see ``sending.request_reply``."""
-        return await request_reply(self, payload, self._services.clock, binary=binary, timeout=timeout)
+        clock = self._services.clock
+        await send_message(self, payload, clock, binary=binary, timeout=timeout, preparing=preparing, reply=reply)
 
     # its life
 

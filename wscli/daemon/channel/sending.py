@@ -9,17 +9,17 @@ from typing import Protocol
 
 from wscli.clock import Clock
 from wscli.control.messages import Status
-from wscli.control.requests import Ref
 from wscli.control.text import state_text
 from wscli.core.states import SETTLED, Snapshot
 from wscli.daemon.channel.counters import Counters
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.upstream.members.member import ConnectionHook
+from wscli.daemon.upstream.session.seam import AwaitedReply
 from wscli.daemon.upstream.sharing.subscription import Subscription
-from wscli.errors import NotSent, OutcomeUnknown, TimedOut, WscliError
+from wscli.errors import NotSent, OutcomeUnknown, WscliError
 from wscli.values import format_duration
 
-__all__ = ["request_reply", "send_message"]
+__all__ = ["send_message"]
 
 
 class SendingChannel(Protocol):
@@ -54,6 +54,7 @@ async def send_message(
     binary: bool,
     timeout: float,
     preparing: int | None = None,
+    reply: AwaitedReply | None = None,
 ) -> None:
     """Hand a message to the open, ready connection of a channel.
 
@@ -65,6 +66,7 @@ async def send_message(
         timeout: seconds to wait for the channel to become ready, and for the write buffer to take the message.
         preparing: the number of the connection that ``on_connect`` prepares, if it sends this; once it is ready, or
             gone, the message goes the usual way.
+        reply: is told the reply later, where the session declares which message that is.
 
     Raises:
         NotSent: it did not become ready in time, or no network led to the server and no pong came until then, or the
@@ -82,63 +84,12 @@ async def send_message(
             await _until_ready(channel, timeout, clock)
         try:
             size = await channel.subscription.send(
-                payload, binary=binary, left=lambda: max(0.0, end - clock.monotonic()), over=connection
+                payload, binary=binary, left=lambda: max(0.0, end - clock.monotonic()), over=connection, reply=reply
             )
         except (NotSent, OutcomeUnknown) as error:
-            raise _named(channel, error) from None
+            hint = error.hint or "`wscli status` shows its present state"
+            raise type(error)(f"channel {channel.name!r}: {error.message}", hint) from None
         channel.counters.count_sent(size)
-
-
-async def request_reply(
-    channel: SendingChannel,
-    payload: Callable[[], tuple[bytes, Ref | None]],
-    clock: Clock,
-    *,
-    binary: bool,
-    timeout: float,
-) -> bytes:
-    """Hand a message to the open, ready connection of a channel, and give the reply that its session declares.
-
-    Args:
-        channel: held in use meanwhile.
-        payload: makes the message as it is handed over, and gives what its reference became.
-        clock: the time.
-        binary: whether it goes as a binary message.
-        timeout: seconds for all of it.
-
-    Raises:
-        TimedOut: it was sent, and no reply came in time.
-        NotSent: and its siblings, as for ``send_message``.
-        OutcomeUnknown: the same, or the connection ended before the reply.
-
-    """
-    end = clock.monotonic() + timeout
-
-    def left() -> float:
-        return max(0.0, end - clock.monotonic())
-
-    def sent(size: int) -> None:
-        channel.counters.count_sent(size)
-        deadline.reschedule(asyncio.get_running_loop().time() + left())
-
-    with channel.use():
-        await _until_ready(channel, timeout, clock)
-        try:
-            async with asyncio.timeout(None) as deadline:
-                return await channel.subscription.request(payload, binary=binary, left=left, sent=sent)
-        except (NotSent, OutcomeUnknown) as error:
-            raise _named(channel, error) from None
-        except TimeoutError:
-            stands = "" if channel.subscription.sendable else f"; {state_text(channel.status(), clock.wall())}"
-            raise TimedOut(
-                f"no reply on {channel.name!r} within {timeout:g} s{stands}", "a longer --timeout waits longer"
-            ) from None
-
-
-def _named(channel: SendingChannel, error: NotSent | OutcomeUnknown) -> NotSent | OutcomeUnknown:
-    return type(error)(
-        f"channel {channel.name!r}: {error.message}", error.hint or "`wscli status` shows its present state"
-    )
 
 
 async def _until_ready(channel: SendingChannel, timeout: float, clock: Clock) -> None:

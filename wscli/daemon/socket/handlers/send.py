@@ -8,7 +8,6 @@ side, messages that have not left yet are dropped.
 
 With ``refs`` the arguments announce one message that expects a reply: if it is true, the references in the text
 are filled. The answer says with what, and which message was the last before it (``control.messages.SendReceipt``).
-With ``reply`` it also has the reply that the channel's session declares, and comes with that.
 
 Framings: ``whole`` is one message; ``line`` and ``nul`` are messages that each end with ``\n`` or NUL.
 """
@@ -24,13 +23,15 @@ from typing import Any, Protocol
 from wscli.clock import Clock
 from wscli.control.messages import SendReceipt, SessionReply
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, split_block, success
-from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, Ref, SendRequest
+from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, SendRequest
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
 from wscli.daemon.socket.validation import read_block
 from wscli.daemon.upstream.refs import Referring
-from wscli.errors import NotSent, UsageError, WscliError
+from wscli.daemon.upstream.session.seam import AwaitedReply
+from wscli.errors import NotSent, TimedOut, UsageError, WscliError
+from wscli.values import format_duration
 
 __all__ = ["check_text", "first_block", "handle_send", "next_block", "read_messages"]
 
@@ -51,7 +52,7 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
     channel = app.manager.channel(request["channel"])
     binary, timeout = request.get("binary", False), request.get("timeout", DEFAULT_TIMEOUT)
     if "refs" in request:
-        await _send_referring(channel, request, peer, app.manager.clock, binary=binary, timeout=timeout)
+        await _send_referring(channel, app.manager.clock, request, peer, binary=binary, timeout=timeout)
         return
     send = functools.partial(channel.send, binary=binary, preparing=request.get("connection"))
     with channel.use():
@@ -67,40 +68,65 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
 
 
 async def _send_referring(
-    channel: Channel, request: SendRequest, peer: Peer, clock: Clock, *, binary: bool, timeout: float
+    channel: Channel, clock: Clock, request: SendRequest, peer: Peer, *, binary: bool, timeout: float
 ) -> None:
     if "bytes" not in request:
         raise ProtocolError("'refs' goes with 'bytes'", "announce the message by 'bytes' in the request")
     payload = b"".join(await read_messages({"bytes": request["bytes"]}, peer))
     if not binary:
         check_text(payload)
-    expects = request.get("reply", False)
-    if expects:
+    reply: AwaitedReply | None = None
+    if request.get("reply", False):
         check_reply(channel)
+        reply = AwaitedReply(asyncio.get_running_loop().create_future())
+        reply.found.add_done_callback(lambda found: found.cancelled() or found.exception())  # it may come too late
     message = Referring(payload.decode()) if request["refs"] and not binary else None
     answer: SendReceipt = {"sent": 1, "ref": None, "after": ""}
 
-    def write() -> tuple[bytes, Ref | None]:
+    def write() -> bytes:
         filled = payload
         if message is not None:
             answer["ref"], text = message.fill(channel.subscription.refs)
             filled = text.encode()
+        if reply is not None:
+            reply.ref = answer["ref"]
         answer["after"] = f"{channel.history.epoch}:{channel.history.last}"
-        return filled, answer["ref"]
+        return filled
 
-    if expects:
-        reply = await peer.while_connected(channel.request(write, binary=binary, timeout=timeout))
-        answer["reply"] = _reply(reply, clock.wall())
-    else:
-        await peer.while_connected(channel.send(lambda: write()[0], binary=binary, timeout=timeout))
+    async def exchange() -> None:
+        end = asyncio.get_running_loop().time() + timeout
+        await channel.send(write, binary=binary, timeout=timeout, reply=reply)
+        if reply is not None:
+            answer["reply"] = _record(await _reply(channel.name, reply, end, timeout), clock.wall())
+
+    try:
+        await peer.while_connected(exchange())
+    finally:
+        if reply is not None:
+            reply.forget()
     await peer.send_line(success(answer))
 
 
-def _reply(payload: bytes, ts: float) -> SessionReply:
+async def _reply(channel: str, reply: AwaitedReply, end: float, timeout: float) -> bytes:
+    """Wait for a reply, until a moment of the loop's time.
+
+    Raises:
+        TimedOut: there was none.
+        OutcomeUnknown: the connection ended before it.
+    """
     try:
-        return {"ts": ts, "type": "text", "data": payload.decode()}
+        async with asyncio.timeout_at(end):
+            return await reply.found
+    except TimeoutError:
+        within = format_duration(timeout)
+        raise TimedOut(f"no reply on channel {channel!r} within {within}", "--timeout gives it longer") from None
+
+
+def _record(payload: bytes, now: float) -> SessionReply:
+    try:
+        return {"ts": now, "type": "text", "data": payload.decode()}
     except UnicodeDecodeError:
-        return {"ts": ts, "type": "binary", "encoding": "base64", "data": b64encode(payload).decode()}
+        return {"ts": now, "type": "binary", "encoding": "base64", "data": b64encode(payload).decode()}
 
 
 def check_reply(channel: Channel) -> None:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable
 
-from wscli.control.requests import Ref
 from wscli.core.events import CloseRequested, RedialRequested, ReplaceRequested, StartRequested, Unused, Used
 from wscli.core.states import Snapshot
 from wscli.daemon.upstream.attempts.attempt import Attempt
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.members.member import Member
 from wscli.daemon.upstream.refs import Refs
-from wscli.daemon.upstream.session.seam import ConnectionSession
+from wscli.daemon.upstream.session.seam import AwaitedReply
 from wscli.daemon.upstream.upstream import CLOSED, Upstream
 from wscli.errors import NotSent
 from wscli.transport.connection import Connection
 
 __all__ = ["Subscription"]
-
-T = TypeVar("T")
 
 
 class Subscription:
@@ -125,6 +121,7 @@ class Subscription:
         binary: bool,
         left: Callable[[], float],
         over: Connection | None = None,
+        reply: AwaitedReply | None = None,
     ) -> int:
         """Hand a message to the open connection, and give its size in bytes.
 
@@ -133,6 +130,7 @@ class Subscription:
             binary: whether it goes as a binary message.
             left: gives the seconds within which the write buffer must take it.
             over: a connection that is being prepared, and not ready yet.
+            reply: is told the reply later, where the session declares which message that is.
 
         Raises:
             NotSent: the channel is not ready, or the connection ended or was busy until then: nothing was written.
@@ -143,48 +141,15 @@ class Subscription:
             message = payload if isinstance(payload, bytes) else payload()
             await over.send(message, binary=binary, timeout=left())
             return len(message)
-
-        def send(session: ConnectionSession) -> Awaitable[int]:
-            message = payload if isinstance(payload, bytes) else payload()
-            return session.send(self.member, message, binary=binary, timeout=left())
-
-        return await self._hand_over(send, left)
-
-    async def request(
-        self,
-        payload: Callable[[], tuple[bytes, Ref | None]],
-        *,
-        binary: bool,
-        left: Callable[[], float],
-        sent: Callable[[int], None],
-    ) -> bytes:
-        """Hand a message to the open connection, and give the reply that its session declares.
-
-        Args:
-            payload: makes the message as it is handed over, and gives what its reference became.
-            binary: whether it goes as a binary message.
-            left: as for ``send``; the wait for the reply is the caller's to bound.
-            sent: called with its size in bytes once it was written.
-
-        Raises:
-            NotSent: as for ``send``.
-            OutcomeUnknown: as for ``send``, or the connection ended before the reply.
-
-        """
-
-        def request(session: ConnectionSession) -> Awaitable[bytes]:
-            message, ref = payload()
-            return session.request(self.member, message, binary=binary, ref=ref, timeout=left(), sent=sent)
-
-        return await self._hand_over(request, left)
-
-    async def _hand_over(self, hand: Callable[[ConnectionSession], Awaitable[T]], left: Callable[[], float]) -> T:
         carrier = self._carrier
         while carrier is not None:
+            message = payload if isinstance(payload, bytes) else payload()
             carrier.sent = True
             try:
-                return await hand(carrier.session)
+                return await carrier.session.send(self.member, message, binary=binary, timeout=left(), reply=reply)
             except NotSent:
+                if reply is not None:
+                    reply.forget()
                 before, carrier = carrier, self._carrier
                 if not left() or carrier is None or carrier is before:
                     raise
