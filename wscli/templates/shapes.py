@@ -63,10 +63,9 @@ class Equality(NamedTuple):
     def key(self, scope: Scope) -> Any:
         """Give the ``json_key`` of the wanted value; ``ABSENT``: a template has no value."""
         try:
-            wanted = _fill(self.wanted, scope)
+            return ABSENT if (wanted := _fill(self.wanted, scope)) is ABSENT else json_key(wanted)
         except TemplateError:
             return ABSENT
-        return ABSENT if wanted is ABSENT else json_key(wanted)
 
 
 class Shape:
@@ -89,9 +88,8 @@ class Shape:
     def __init__(self, tree: Any) -> None:
         self._tree = tree
         self.references = frozenset(references_of(tree))
-        leaves = list(_equalities(tree, ()))
-        self.equalities = tuple(one for one in leaves if not _optional(one.wanted))
-        self.optionals = tuple(one for one in leaves if _optional(one.wanted))
+        self.equalities = tuple(one for one in _leaves(tree, ()) if not _optional(one.wanted))
+        self.optionals = tuple(one for one in _leaves(tree, ()) if _optional(one.wanted))
         self.matches = _check(tree)
 
     def filled(self, scope: Scope) -> Shape:
@@ -129,10 +127,10 @@ def _filled(tree: Any, scope: Scope) -> Any:
     return tree if value is ABSENT else _Filled(value)
 
 
-def _equalities(tree: Any, path: tuple[str | int, ...]) -> Iterator[Equality]:
+def _leaves(tree: Any, path: tuple[str | int, ...]) -> Iterator[Equality]:
     if isinstance(tree, (dict, list)):
         for step, item in tree.items() if isinstance(tree, dict) else enumerate(tree):
-            yield from _equalities(item, (*path, step))
+            yield from _leaves(item, (*path, step))
     elif not isinstance(tree, (_Special, _Alternatives)):
         yield Equality(path, tree.value if isinstance(tree, _Filled) else tree)
 

@@ -29,6 +29,7 @@ class Flow:
         self.pool: list[Any] = []
         """What flows on before ``hello`` is over."""
         self.orders: dict[str | None, int] = {}
+        self.higher: dict[str | None, int] = {}
         self.judged: list[tuple[Party, Verdict | None, str]] = []
         self.running: dict[tuple[int, Party], Walk] = {}
         self.queues: dict[tuple[int, Party], list[Any]] = {}
@@ -169,10 +170,18 @@ class Flow:
         number = ABSENT if path is None else path.get(value)
         if not isinstance(number, int) or isinstance(number, bool):
             return 0
-        last = self.orders.get(whose)
-        if last is None or number > last or number in (0, 1):
+        last, higher = self.orders.get(whose), self.higher.pop(whose, None)
+        if last is None:
             self.orders[whose] = number
-        return 0 if last is None else max(number - last - 1, 0)
+            return 0
+        if number <= last and number in (0, 1):  # a counter that begins anew, or a message once more
+            self.higher[whose] = last if higher is None else higher
+            self.orders[whose] = number
+            return 0
+        if higher is not None and number > higher:  # it was a message once more
+            last = higher
+        self.orders[whose] = max(last, number)
+        return max(number - last - 1, 0)
 
     def gap_of_all(self, reason: str, missed: int | None) -> None:
         if not self.open:

@@ -29,6 +29,7 @@ from wscli.daemon.channel.subscriber import ChannelSubscriber
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.members.member import ConnectionHook
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.session.seam import AwaitedReply
 from wscli.daemon.upstream.sharing.upstreams import Upstreams
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.errors import UnknownChannel, UsageError, WscliError
@@ -207,10 +208,17 @@ class Channel:
         return self.state
 
     async def send(
-        self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float, preparing: int | None = None
+        self,
+        payload: bytes | Callable[[], bytes],
+        *,
+        binary: bool,
+        timeout: float,
+        preparing: int | None = None,
+        reply: AwaitedReply | None = None,
     ) -> None:
         """Hand a message to the open, ready connection; see ``sending.send_message``."""
-        await send_message(self, payload, self._services.clock, binary=binary, timeout=timeout, preparing=preparing)
+        clock = self._services.clock
+        await send_message(self, payload, clock, binary=binary, timeout=timeout, preparing=preparing, reply=reply)
 
     # its life
 

@@ -107,7 +107,7 @@ class OutgoingMessage:
     """Called with the reason why it could not be."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LetOut:
     """What to write now; ``payload`` None: nothing, for the reason that ``problem`` says."""
 
