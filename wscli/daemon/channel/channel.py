@@ -151,8 +151,13 @@ class Channel:
         self.feed(events.StopRequested())
 
     def restart(self) -> None:
-        """Close it and open it again; start it where it is not open."""
-        if self._may_reconnect:
+        """Close it and open it again; start it where it is not open.
+
+        Where others share its ready connection it is subscribed anew on that, which stays open.
+        """
+        if self._may_reconnect and self.subscription.has_neighbours and self.state in (S.READY, S.HANDSHAKING):
+            self.subscription.resubscribe()
+        elif self._may_reconnect:
             self.subscription.redial("restarted by hand")
         else:
             self.start()
@@ -263,6 +268,8 @@ class Channel:
 
     def feed(self, event: ChannelEvent) -> None:
         """Apply an event of the channel, or of its subscription."""
+        if isinstance(event, events.SubscriptionEnded):
+            self.counters.count_subscription_end()
         if not self._shut:
             self.tracker.feed(event)
 
