@@ -28,6 +28,7 @@ from wscli.daemon.channel.subscriber import ChannelSubscriber
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.members.member import ConnectionHook
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.session.seam import AwaitedReply
 from wscli.daemon.upstream.sharing.upstreams import Upstreams
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.errors import UnknownChannel, UsageError, WscliError
@@ -152,8 +153,13 @@ class Channel:
         self.feed(events.StopRequested())
 
     def restart(self) -> None:
-        """Close it and open it again; start it where it is not open."""
-        if self._may_reconnect:
+        """Close it and open it again; start it where it is not open.
+
+        Where others share its ready connection it is subscribed anew on that, which stays open.
+        """
+        if self._may_reconnect and self.subscription.has_neighbours and self.state in (S.READY, S.HANDSHAKING):
+            self.subscription.resubscribe()
+        elif self._may_reconnect:
             self.subscription.redial("restarted by hand")
         else:
             self.start()
@@ -209,10 +215,17 @@ class Channel:
         return self.state
 
     async def send(
-        self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float, preparing: int | None = None
+        self,
+        payload: bytes | Callable[[], bytes],
+        *,
+        binary: bool,
+        timeout: float,
+        preparing: int | None = None,
+        reply: AwaitedReply | None = None,
     ) -> None:
         """Hand a message to the open, ready connection; see ``sending.send_message``."""
-        await send_message(self, payload, self._services.clock, binary=binary, timeout=timeout, preparing=preparing)
+        clock = self._services.clock
+        await send_message(self, payload, clock, binary=binary, timeout=timeout, preparing=preparing, reply=reply)
 
     # its life
 
@@ -257,6 +270,8 @@ class Channel:
 
     def feed(self, event: ChannelEvent) -> None:
         """Apply an event of the channel, or of its subscription."""
+        if isinstance(event, events.SubscriptionEnded):
+            self.counters.count_subscription_end()
         if not self._shut:
             self.tracker.feed(event)
 
