@@ -10,7 +10,7 @@ import pytest
 from tests.session.declared import session
 from tests.session.host import Channel, Host, path
 from wscli.session import actions as a
-from wscli.session.engine import pipeline
+from wscli.session import frames
 
 
 def opened(text: str, *channels: Channel, **more: object) -> Host:
@@ -204,7 +204,7 @@ def test_a_message_is_decoded_once_and_only_where_something_needs_it() -> None:
         decoded.append(payload)
         return json.loads(payload)
 
-    with patch.object(pipeline, "decode_json", counting):
+    with patch.object(frames, "decode_any", counting):
         host = opened("hello: [{expect: {hi: 1}}]").receive({"hi": 1}).join(Channel("c"))
         assert len(decoded) == 1
         host.receive({"n": 1}, {"n": 2})

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.session.model.walk import Failed, Party, Walk, capture
 from wscli.core.failures import Verdict
-from wscli.session.frames import FrameDecoder, encode_message, parse_message, shown_unit
+from wscli.session.frames import FrameDecoder, encode_message, shown_unit, unit_parser
 from wscli.session.plan import Route, Rule, SessionPlan
 from wscli.templates import TemplateError
 from wscli.templates.paths import ABSENT, JsonPath
@@ -35,12 +35,13 @@ class Flow:
         self.queues: dict[tuple[int, Party], list[Any]] = {}
         self.unrouted = 0
         self.events: list[Any] = []
+        self.parse = unit_parser(plan.frames)
         self.decoder = FrameDecoder(plan.frames, 1 << 20)
 
     def receive(self, frames: list[tuple[bytes, bool]]) -> None:
         for payload, binary in frames:
             for unit in self.decoder.units(payload, binary=binary):
-                self.message(parse_message(self.plan.frames, unit.payload), unit)
+                self.message(self.parse(unit.payload), unit)
 
     def message(self, value: Any, raw: Any) -> None:
         if missed := self.missed(None, self.plan.order, value):

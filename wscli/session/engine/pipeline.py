@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 from wscli.core.failures import Failure, FailureKind
-from wscli.jsontext import decode_json
 from wscli.session.actions import Reply
 from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import MOST_BYTES, MOST_HELD, TOO_MUCH_HELD, Delivery, Outcome
 from wscli.session.engine.index import Found, Routes
 from wscli.session.engine.parts import ChannelPart, HeldGap, Part
 from wscli.session.engine.steps.waits import Replies, Waits
-from wscli.session.frames import BadStream, FrameDecoder, FramesPlan, parse_message
+from wscli.session.frames import BadStream, FrameDecoder, unit_parser
 from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = ["Pipeline"]
 
 _TEXT = ord("t")
-_PLAIN = FramesPlan()
 
 
 class _Pooled(NamedTuple):
@@ -51,7 +48,7 @@ class Pipeline:
         plan = core.plan
         self._core, self._waits, self._replies, self._delivery = core, waits, replies, delivery
         self._apply, self._observe = apply, observe
-        self._parse = partial(parse_message, plan.frames) if plan.frames.parse else _plain_value
+        self._parse = unit_parser(plan.frames)
         self._decoder = None if plan.frames.whole else FrameDecoder(plan.frames, max_message)
         self._routes = Routes(plan, core.upstream, core.channels)
         self._find = self._routes.find
@@ -234,13 +231,6 @@ class Pipeline:
         elif number in (0, 1):
             orders[whose], self._higher[whose] = number, last if higher is None else higher
         return max(number - last - 1, 0)
-
-
-def _plain_value(payload: bytes) -> Any:
-    try:
-        return decode_json(payload)
-    except ValueError:
-        return parse_message(_PLAIN, payload)
 
 
 def _key(dedupe: JsonPath, value: Any) -> str | None:

@@ -61,6 +61,8 @@ class SessionRunner:
         self._sender = SessionSender(session, services, self._carry_out, self._not_sent)
         self._inputs: deque[Input] = deque()
         self._busy = self._over = self._is_open = False
+        self._unrouted = 0
+        """What was counted of the session's unrouted messages."""
         self._timers: dict[int, Timer] = {}
         self._prepared: asyncio.Future[None] | None = None
         """Done once ``before`` is over; None outside of it."""
@@ -199,6 +201,9 @@ class SessionRunner:
             self._judge(a.JudgeUpstream(Verdict(Action.RETRY), Failure(FailureKind.SESSION, text)))
         finally:
             self._busy = False
+        services = self._services
+        services.unrouted.messages += self._session.unrouted - self._unrouted
+        self._unrouted = self._session.unrouted
 
     def _answered(self, number: int, answer: Answer) -> None:
         self._feed(partial(self._session.answered, number, answer))

@@ -44,6 +44,11 @@ class Subscription:
         return self.connection is not None and not self.snapshot.probing
 
     @property
+    def has_neighbours(self) -> bool:
+        """Whether other open channels share the upstream."""
+        return any(one is not self.member for one in self.upstream.subscribers.joined())
+
+    @property
     def healthy(self) -> bool:
         """Whether the upstream has been ready for ``reset_after``."""
         return self.upstream.healthy
