@@ -107,10 +107,21 @@ class Child(asyncio.SubprocessProtocol):
             if kill:
                 _signal_group(self._transport, signal.SIGKILL)
             try:
-                # Reaped by the loop; bounded, for a process in an uninterruptible wait cannot be killed.
-                await asyncio.wait((self.exited,), timeout=_REAP_WITHIN)
+                await self._reaped()
             finally:
                 self._transport.close()  # once it is reaped: `close` would reap it too, and the loop lose its exit code
+
+    async def _reaped(self) -> None:
+        """Wait until the loop has reaped it, cancelled or not: the loop would lose its exit code."""
+        cancelled: asyncio.CancelledError | None = None
+        for _ in range(2):  # bounded, for a process in an uninterruptible wait cannot be killed
+            try:
+                await asyncio.wait((self.exited,), timeout=_REAP_WITHIN)
+                break
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
     # what the loop tells (asyncio.SubprocessProtocol)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-__all__ = ["decode_json", "encode_json", "json_key"]
+__all__ = ["as_utf8", "decode_any", "decode_json", "encode_json", "json_key"]
 
 
 def decode_json(text: str | bytes) -> Any:
@@ -25,11 +25,35 @@ def decode_json(text: str | bytes) -> Any:
     try:
         return from_json(text)
     except (ValueError, TypeError) as error:  # TypeError: a text with half of a surrogate pair
-        full = text.decode() if isinstance(text, bytes) else text
-        if "recursion" in str(error) or not ("\\u" in full or full.startswith("\ufeff")):
-            raise ValueError(f"invalid JSON: {error}") from None
-    # Half of a surrogate pair, as JavaScript writes where it cuts a text, or a byte order mark.
+        return _decode_odd(text, error)
+
+
+def decode_any(payload: bytes) -> Any:
+    """Give the value of a message: its JSON, or else its text, or else the bytes."""
+    try:
+        return from_json(payload)
+    except ValueError as error:
+        try:
+            return _decode_odd(payload, error)
+        except ValueError:
+            text = as_utf8(payload)
+            return payload if text is None else text
+
+
+def _decode_odd(text: str | bytes, error: Exception) -> Any:
+    """Decode half of a surrogate pair, as JavaScript writes where it cuts a text, and a byte order mark."""
+    full = text.decode() if isinstance(text, bytes) else text
+    if "recursion" in str(error) or not ("\\u" in full or full.startswith("\ufeff")):
+        raise ValueError(f"invalid JSON: {error}") from None
     return json.loads(full.removeprefix("\ufeff"))
+
+
+def as_utf8(payload: bytes) -> str | None:
+    """Give bytes as text; None: they are not UTF-8."""
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def encode_json(value: Any) -> bytes:
@@ -41,10 +65,8 @@ def encode_json(value: Any) -> bytes:
 
 
 def _text_of_bytes(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(value).decode()
+    text = as_utf8(value)
+    return base64.b64encode(value).decode() if text is None else text
 
 
 def json_key(value: Any) -> Any:

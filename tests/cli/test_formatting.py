@@ -50,6 +50,7 @@ def test_sizes_are_in_powers_of_1024() -> None:
         ("retry", 1014.0, 1, "dials in 14s; attempt 2"),
         ("retry", 1014.0, 3, "dials in 14s; attempt 4"),
         ("retry", 999.0, 1, "dials now; attempt 2"),
+        ("subscribe", 1014.0, 1, "subscribes again in 14s; attempt 2"),
         ("dial", 1014.0, 1, "dials in 14s"),  # a dial says which attempt it is, and so did the wait before it
         ("dial", 1014.0, 4, "dials in 14s; attempt 4"),
         ("dial", None, 1, "dials now"),

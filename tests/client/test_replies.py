@@ -193,4 +193,4 @@ def test_a_regex_that_is_invalid_or_refers_to_nothing_is_a_usage_error_that_quot
 def test_a_regex_that_backtracks_without_end_is_given_up_and_that_is_said() -> None:
     reply = awaited(RawMatch("(x+x+)+y"))
     assert not reply.is_reply(message(18, "x" * 40), time.monotonic() + 60)
-    assert "1 message came instead; the regex fails on some: Regex failure: retry-limit" in (reply.overdue().message or "")
+    assert "1 message came instead; the regex fails on some: Regex failure: retry-limit" in reply.overdue().message

@@ -77,6 +77,7 @@ class ScriptedLink:
         if error := self.fails.get(len(self.sent)):
             raise error
         self.sent.append((payload, binary))
+        self.server.on_message(self, payload)
         self.timeout = timeout
         if self.full is not None:
             await self.full.wait()
@@ -101,6 +102,7 @@ class ScriptedLink:
         if self.blocked is not None:
             return False
         self.sent.append(render())
+        self.server.on_message(self, self.sent[-1][0])
         return True
 
     async def ping(self) -> float:
@@ -162,6 +164,7 @@ class ScriptedServer:
         self.source = "192.0.2.100"
         """Our address, from which packets to the server come."""
         self.on_open: Callable[[ScriptedLink], None] = lambda link: None
+        self.on_message: Callable[[ScriptedLink, bytes], None] = lambda link, payload: None
 
     async def open_connection(
         self, target: DialTarget, listener: ConnectionListener, timeline: DialTimeline

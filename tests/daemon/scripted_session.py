@@ -17,7 +17,7 @@ from wscli.daemon.channel.channel import Channel
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.members.member import Member
 from wscli.daemon.upstream.services import Services
-from wscli.daemon.upstream.session.seam import SessionListener, SessionOwner
+from wscli.daemon.upstream.session.seam import AwaitedReply, SessionListener, SessionOwner
 from wscli.session.actions import Deliver
 from wscli.templates import compile_path
 from wscli.transport.connection import Connection
@@ -101,7 +101,9 @@ class ScriptedSession:
     def let_go(self, name: str) -> None:
         self.listener.unsubscribed(self.leaving.pop(name))
 
-    async def send(self, member: Member, payload: bytes, *, binary: bool, timeout: float | None) -> int:
+    async def send(
+        self, member: Member, payload: bytes, *, binary: bool, timeout: float | None, reply: AwaitedReply | None = None
+    ) -> int:
         assert self.connection is not None
         assert self.subscribed[member.name] is member
         await self.connection.send(payload, binary=binary, timeout=timeout)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.processes import Manager, Wscli
+from tests.servers.gate import Gate
 from tests.waiting import until
 
-__all__ = ["Instance", "running", "write_token"]
+__all__ = ["Instance", "ready_only_once_answered", "running", "write_token"]
 
 BACKOFF = "backoff: {default: {initial: 20ms, max: 200ms}}\n"
 
@@ -36,7 +37,7 @@ class Instance:
         """Give so many messages, with those that are in the history already."""
         done = self.wscli("tail", *channels, "--last", "1000", "--count", str(count), "--timeout", "30s")
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{self.manager.shown()}"
-        return done.stdout.splitlines()
+        return done.stdout.removesuffix("\n").split("\n")  # a message may hold other ends of lines
 
     def ask(self, channel: str, message: Any, *options: str) -> Any:
         """Give the reply to a request, parsed."""
@@ -48,6 +49,21 @@ class Instance:
         """Give the open connections, and the upstreams."""
         counts = self.manager.stats()["connections"]
         return counts["active"], counts["total"]
+
+
+def ready_only_once_answered(wscli: Wscli, text: str, server: int, *channels: str) -> None:
+    """Check that no channel is ready while the server's answers are held back behind an upgrade.
+
+    ``PORT`` in the text becomes the port of a relay to the server.
+    """
+    with Gate(server) as gate:
+        gate.hold()
+        with running(wscli, text.replace("PORT", str(gate.port))) as it:
+            for channel in channels:
+                it.until_state(channel, "handshaking")
+            assert wscli("wait", *channels, "--timeout", "300ms").returncode == 124
+            gate.release()
+            it.manager.wait_for(*channels)
 
 
 @contextmanager

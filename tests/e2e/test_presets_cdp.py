@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.presets import running
+from tests.e2e.presets import ready_only_once_answered, running
 from tests.processes import Wscli
 from tests.servers.devtools import Devtools
 
@@ -51,3 +51,8 @@ def test_a_page_of_a_channels_own_is_another_session_on_the_same_connection(wscl
         it.manager.wait_for("page")
         assert it.ask("new", EVALUATE)["result"]["result"]["value"] == "new42"
         assert it.connections() == (1, 1)
+
+
+def test_it_is_not_ready_before_the_server_answered(wscli: Wscli, server: Devtools) -> None:
+    text = config(server).replace(f":{server.port}", ":PORT")
+    ready_only_once_answered(wscli, text, server.port, "page")

@@ -44,7 +44,7 @@ def test_channels_share_a_connection_and_come_back_on_it_by_themselves(wscli: Ws
 
         server.kill()
         it.until_state("a", "waiting")
-        assert it.state("b")["state"] == "waiting"
+        it.until_state("b", "waiting")
         server.start()
         it.manager.wait_for("a", "b")
         for room in ("a", "b"):

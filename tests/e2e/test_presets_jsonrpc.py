@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.presets import running
+from tests.e2e.presets import ready_only_once_answered, running
 from tests.processes import Wscli
 from tests.servers.anvil import Anvil
 
@@ -16,6 +16,14 @@ from tests.servers.anvil import Anvil
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anvil]:
     with Anvil(tmp_path_factory.mktemp("anvil")) as started:
         yield started
+
+
+def test_it_is_not_ready_before_the_node_answered(wscli: Wscli, server: Anvil) -> None:
+    text = """
+endpoints: {node: {preset: jsonrpc, url: "ws://127.0.0.1:PORT"}}
+channels: {heads: {endpoint: node, with: {params: [newHeads]}}}
+"""
+    ready_only_once_answered(wscli, text, server.port, "heads")
 
 
 def test_blocks_arrive_calls_are_answered_and_a_killed_node_is_subscribed_again(wscli: Wscli, server: Anvil) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.presets import running, write_token
+from tests.e2e.presets import ready_only_once_answered, running, write_token
 from tests.processes import Wscli
 from tests.servers.nats import NatsServer
 
@@ -71,3 +71,8 @@ def test_a_refused_token_is_fetched_again(wscli: Wscli, server: NatsServer) -> N
     finally:
         server.token = None
         server.restart()
+
+
+def test_it_is_not_ready_before_the_server_answered(wscli: Wscli, server: NatsServer) -> None:
+    text = config(server).replace(f":{server.port}", ":PORT")
+    ready_only_once_answered(wscli, text, server.port, "news", "other")

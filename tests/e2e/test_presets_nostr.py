@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.presets import running
+from tests.e2e.presets import ready_only_once_answered, running
 from tests.processes import Wscli
 from tests.servers.nostr import EVENTS, NostrRelay
 
@@ -16,6 +16,14 @@ from tests.servers.nostr import EVENTS, NostrRelay
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NostrRelay]:
     with NostrRelay(tmp_path_factory.mktemp("nostr")) as started:
         yield started
+
+
+def test_it_is_not_ready_before_the_relay_answered(wscli: Wscli, server: NostrRelay) -> None:
+    text = """
+endpoints: {relay: {preset: nostr, url: "ws://127.0.0.1:PORT"}}
+channels: {notes: {endpoint: relay, with: {filter: {kinds: [1]}}}}
+"""
+    ready_only_once_answered(wscli, text, server.port, "notes")
 
 
 def test_what_is_stored_and_what_is_published_arrives_once_also_over_a_kill(wscli: Wscli, server: NostrRelay) -> None:

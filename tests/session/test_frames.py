@@ -17,8 +17,8 @@ from wscli.session.frames import (
     StreamPlan,
     Unit,
     encode_message,
-    parse_message,
     shown_unit,
+    unit_parser,
 )
 from wscli.session.regex import compile_linear_regex
 
@@ -149,11 +149,11 @@ STOMP = FramesPlan(
     ],
 )  # fmt: skip
 def test_the_first_regex_that_fits_makes_an_object(payload: bytes, expected: object) -> None:
-    assert parse_message(STOMP, payload) == expected
+    assert unit_parser(STOMP)(payload) == expected
 
 
 def test_a_group_of_bytes_stays_bytes() -> None:
-    assert parse_message(NATS, b"MSG a 3\r\n\xff\x00\xc3\xa9") == {
+    assert unit_parser(NATS)(b"MSG a 3\r\n\xff\x00\xc3\xa9") == {
         "op": "MSG",
         "subject": "a",
         "bytes": b"\xff\x00\xc3\xa9",
@@ -165,7 +165,7 @@ def test_a_group_of_bytes_stays_bytes() -> None:
     [(b"2", 2), (b'"a"', "a"), (b"", ""), (b"2probe", "2probe"), (b"\xc3(", b"\xc3("), (b"\x00\x01", "\x00\x01")],
 )
 def test_what_is_not_json_is_text_or_else_bytes(payload: bytes, expected: object) -> None:
-    assert parse_message(FramesPlan(), payload) == expected
+    assert unit_parser(FramesPlan())(payload) == expected
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_what_is_sent_ends_where_it_is_json_or_wrapped() -> None:
 @given(st.binary(max_size=60), st.sampled_from([STOMP, NATS, FramesPlan(), FramesPlan(split="a")]))
 @settings(max_examples=SOME)
 def test_whatever_arrives_has_a_value_that_can_be_shown(payload: bytes, plan: FramesPlan) -> None:
-    value = parse_message(plan, payload)
+    value = unit_parser(plan)(payload)
     shown = shown_unit(value)
     if not isinstance(value, (str, bytes)):
         json.loads(shown.payload)

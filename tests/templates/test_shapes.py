@@ -133,6 +133,15 @@ def test_a_placeholder_that_is_left_out_of_a_list_fits_anything_in_its_place() -
     assert compiled(["news", "{var.gone?}"]).matches(["news"], scope)
 
 
+def test_a_leaf_that_may_be_left_out_is_told_apart_from_those_that_must_be_equal() -> None:
+    shape = compiled({"a": "{var.number}", "b": ["{var.word?}", "{any}"]})
+    assert [one.path for one in shape.equalities] == [("a",)]
+    (leaf,) = shape.optionals
+    assert leaf.path == ("b", 0)
+    assert leaf.key({"var": {"word": "news"}}) == "news"
+    assert leaf.key({"var": {}}) is ABSENT
+
+
 def test_filling_keeps_what_the_scope_lacks() -> None:
     shape = compiled({"a": "{sub.ref}", "b": "{var.gone}", "c": "{with.x}", "d": "{any}", "e": [1]})
     filled = shape.filled({"sub": {"ref": 12}, "var": {}})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _noncritical_option = click.option("--noncritical", is_flag=True, help="All channels with critical: false.")
 
 
-_Verb = Literal["start", "stop", "restart", "rotate", "pause", "resume"]
+_Verb = Literal["start", "stop", "restart", "rotate", "resubscribe", "pause", "resume"]
 
 
 def _by_hand(selection: Selection, verb: _Verb, request: PauseRequest) -> int:
@@ -57,7 +57,8 @@ def stop(selection: Selection, channels: tuple[str, ...]) -> int:
 def restart(selection: Selection, channels: tuple[str, ...]) -> int:
     """Close channels and open them anew.
 
-    The old connection is closed before the new one is dialled.
+    The old connection is closed before the new one is dialled. A channel that shares its connection with others is
+    subscribed anew on it.
     """
     return _by_hand(selection, "restart", {"channels": list(channels)})
 
@@ -77,6 +78,22 @@ def rotate(selection: Selection, channels: tuple[str, ...]) -> int:
       wscli rotate calls && wscli status calls --watch
     """
     return _by_hand(selection, "rotate", {"channels": list(channels)})
+
+
+@click.command("resubscribe")
+@with_instance
+@channels_argument(required=True)
+def resubscribe(selection: Selection, channels: tuple[str, ...]) -> int:
+    """Subscribe channels anew on their connections.
+
+    The steps `unsubscribe` and `subscribe` of the session run once more; the connection and other channels on it stay
+    as they are. A channel that is not open is started. Without a session there is nothing to subscribe: 2.
+
+    \b
+    Example:
+      wscli resubscribe rooms/42
+    """
+    return _by_hand(selection, "resubscribe", {"channels": list(channels)})
 
 
 @click.command("pause")

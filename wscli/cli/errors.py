@@ -15,7 +15,7 @@ from wscli.errors import ConfigError, UsageError, WscliError
 __all__ = ["hint_of_selection", "report", "report_click", "report_crash", "unknown_verb"]
 
 _OF_INSTANCE = (
-    "consumer|doctor|down|logs|outbox|pause|reload|request|restart|resume|rotate|send|start|stats|status|stop|tail|"
+    "consumer|doctor|down|logs|outbox|pause|reload|request|restart|resubscribe|resume|rotate|send|start|stats|status|stop|tail|"
     "token|wait"
 )
 """Verbs that are for an instance."""

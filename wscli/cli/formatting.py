@@ -59,10 +59,11 @@ def next_step(status: Status, *, now: float | None = None) -> str:
     """Say what happens next to a channel, from its status object; of a dial which attempt in a row it is."""
     action, at = status["next"]["action"], status["next"]["at"]
     channel = status["channel"]
-    if action in ("retry", "dial"):
-        attempt = status["attempt"] + (action == "retry")  # while it waits, those that were made are counted
+    if action in ("retry", "dial", "subscribe"):
+        attempt = status["attempt"] + (action != "dial")  # while it waits, those that were made are counted
         left = 0.0 if at is None else at - (time.time() if now is None else now)
-        words = f"dials in {duration(left)}" if left > 0 else "dials now"
+        does = "subscribes again" if action == "subscribe" else "dials"
+        words = f"{does} in {duration(left)}" if left > 0 else f"{does} now"
         return f"{words}; attempt {attempt}" if attempt > 1 else words
     return {
         "network": "dials when there is a network",

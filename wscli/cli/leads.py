@@ -81,7 +81,7 @@ _BELOW: Mapping[str, Mapping[str, str]] = {
     "token": {"list": "ls", "print": "get", "show": "get", "revoke": "forget", "rm": "forget"},
 }
 _FORMATS = ("-o", "--output", "--format")
-_NAMED = ("restart", "rotate", "start", "stop", "tail", "wait")
+_NAMED = ("restart", "resubscribe", "rotate", "start", "stop", "tail", "wait")
 """Verbs that want the names of channels."""
 _NEEDLESS = ("-a", "--all", "-q", "--quiet", "-v", "--verbose", "--no-color", "--no-stream", "--no-log-prefix")
 

@@ -36,6 +36,7 @@ VERBS = {
     "stop": "Close channels by hand, until they are started.",
     "restart": "Close channels and open them anew.",
     "rotate": "Replace connections without closing them first.",
+    "resubscribe": "Subscribe channels anew on their connections.",
     "pause": "Pause channels.",
     "resume": "End a pause.",
     "consumer": "List, reset or forget named consumers.",
@@ -51,7 +52,7 @@ VERBS = {
     "demo": "Run a demo server, a manager on it, and a live view.",
 }
 """Every verb, with the first sentence of its help; the module of the same name holds its ``command``."""
-_BY_HAND = ("start", "stop", "restart", "rotate", "pause", "resume")
+_BY_HAND = ("start", "stop", "restart", "rotate", "resubscribe", "pause", "resume")
 """The verbs that share the module ``by_hand``."""
 
 

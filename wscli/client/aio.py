@@ -234,6 +234,10 @@ class AsyncClient(ManagerClient):
         """Replace the connections of channels without closing them first, and give how they stand."""
         return cast("list[Status]", (await self._ask(requests.by_hand_request("rotate", channels)))["channels"])
 
+    async def resubscribe(self, *channels: str) -> list[Status]:
+        """Subscribe channels anew on their connections, as `Client.resubscribe`."""
+        return cast("list[Status]", (await self._ask(requests.by_hand_request("resubscribe", channels)))["channels"])
+
     async def doctor(self, channel: str, *, dial: bool = False) -> Doctor:
         """Give the object of ``wscli doctor --json``; ``dial`` opens a second connection, and closes it."""
         return cast("Doctor", await self._ask(requests.doctor_request(channel, dial=dial)))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from wscli.control.frames import FrameError
 
-__all__ = ["Gap", "Message", "parse_gap", "parse_message", "read_record", "record_of"]
+__all__ = ["Gap", "Message", "parse_gap", "parse_message", "message_in", "record_of"]
 
 
 class Message(NamedTuple):
@@ -64,12 +64,12 @@ def parse_message(line: str) -> Message:
         FrameError: it is invalid.
     """
     try:
-        return read_record(json.loads(line))
+        return message_in(json.loads(line))
     except ValueError:
         raise _invalid_record() from None
 
 
-def read_record(record: Mapping[str, Any]) -> Message:
+def message_in(record: Mapping[str, Any]) -> Message:
     """Read a message's record.
 
     Raises:

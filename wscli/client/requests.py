@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
-from wscli.client.messages import Message, read_record
+from wscli.client.messages import Message, message_in
 from wscli.client.replies import Match, PendingReply, RawMatch, check_match
 from wscli.control.client import ANSWER_GRACE, STATES_DEADLINE
 from wscli.control.messages import SendReceipt, Status
@@ -130,7 +130,7 @@ class Exchange(NamedTuple):
     def reply_in(self, handed: SendReceipt) -> Message:
         """Give the reply that came with the receipt; its place is behind the last message before the request."""
         epoch, _, seq = handed["after"].rpartition(":")
-        return read_record({**handed["reply"], "channel": self.send.args["channel"], "epoch": epoch, "seq": int(seq)})
+        return message_in({**handed["reply"], "channel": self.send.args["channel"], "epoch": epoch, "seq": int(seq)})
 
 
 def tail_request(
@@ -230,7 +230,7 @@ def channels_request(verb: Literal["stats", "status"], channels: tuple[str, ...]
     return ApiRequest(verb, ChannelsRequest(channels=_names(channels)), _ANSWER)
 
 
-def by_hand_request(verb: Literal["rotate"], channels: tuple[str, ...]) -> ApiRequest:
+def by_hand_request(verb: Literal["rotate", "resubscribe"], channels: tuple[str, ...]) -> ApiRequest:
     """Ask for what is done to channels by hand."""
     return ApiRequest(verb, NamedChannels(channels=_names(channels, required=True)), _ANSWER)
 

@@ -128,6 +128,14 @@ class Client(ManagerClient):
         """Replace the connections of channels without closing them first, and give how they stand."""
         return cast("list[Status]", self._ask(requests.by_hand_request("rotate", channels))["channels"])
 
+    def resubscribe(self, *channels: str) -> list[Status]:
+        """Subscribe channels anew on their connections, and give how they stand.
+
+        Raises:
+            UsageError: no session subscribes one of them.
+        """
+        return cast("list[Status]", self._ask(requests.by_hand_request("resubscribe", channels))["channels"])
+
     def doctor(self, channel: str, *, dial: bool = False) -> Doctor:
         """Give the object of ``wscli doctor --json``; ``dial`` opens a second connection, and closes it."""
         return cast("Doctor", self._ask(requests.doctor_request(channel, dial=dial)))

@@ -65,7 +65,7 @@ class ChannelsRequest(TypedDict):
 
 
 class NamedChannels(TypedDict):
-    """``start``, ``stop``, ``restart`` and ``rotate``."""
+    """``start``, ``stop``, ``restart``, ``rotate`` and ``resubscribe``."""
 
     channels: Names
 

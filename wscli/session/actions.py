@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from wscli.core.failures import Failure, Verdict
@@ -71,9 +71,9 @@ class Fetch:
     accept: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CommandCall:
-    """Run a command without a shell; the answer is its output."""
+    """Run a command without a shell; the answer is its output. No repr, because it may hold secrets."""
 
     argv: Sequence[str]
     stdin: str | None
@@ -85,7 +85,7 @@ class CallFailed:
 
     failure: Failure
     """Of kind ``token`` for tokens, ``status`` with its ``code`` for an HTTP status, else as a dial's."""
-    body: bytes | object = ABSENT
+    body: bytes | object = field(default=ABSENT, repr=False)
     """The body of an HTTP answer with another status; an item of ``expect`` may say what then."""
 
 
@@ -124,8 +124,8 @@ class Stepped:
     place: str
     shown: str
     seconds: float
-    answer: str
-    """What came, shortened; it may hold secrets."""
+    answer: str = field(repr=False)
+    """What arrived, shortened; it may hold secrets."""
     ok: bool
 
 

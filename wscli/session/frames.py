@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from wscli.jsontext import decode_json, encode_json
+from wscli.jsontext import as_utf8, decode_any, decode_json, encode_json
 from wscli.values import format_size
 
 __all__ = [
@@ -17,8 +17,8 @@ __all__ = [
     "StreamPlan",
     "Unit",
     "encode_message",
-    "parse_message",
     "shown_unit",
+    "unit_parser",
 ]
 
 _MOST_DIGITS = 18
@@ -99,7 +99,7 @@ class FrameDecoder:
                 start = self._searched = end if self._end is not None else end + len(stream.until)
                 self._end = None
                 if unit:
-                    yield Unit(unit, binary=_text(unit) is None)
+                    yield Unit(unit, binary=as_utf8(unit) is None)
         finally:
             del self._rest[:start]
             self._searched -= start
@@ -133,23 +133,24 @@ class FrameDecoder:
             raise BadStream(f"a message of the stream is longer than max_message ({format_size(self._most)})")
 
 
-def parse_message(plan: FramesPlan, payload: bytes) -> Any:
-    """Give what paths and shapes see of a message.
+def unit_parser(plan: FramesPlan) -> Callable[[bytes], Any]:
+    """Give the function that gives what paths and shapes see of a message.
 
     The first regex that fits gives an object of its groups; a message that none fits is JSON, or else text, or else
     bytes.
     """
-    if plan.parse:
+    if not plan.parse:
+        return decode_any
+
+    def parse(payload: bytes) -> Any:
         text = _escaped(payload)
         for regex in plan.parse:
             if found := regex.fullmatch(text):
                 groups = found.groupdict().items()
                 return {name: _group(name, value) for name, value in groups if value is not None}
-    try:
-        return decode_json(payload)
-    except ValueError:
-        text_or_none = _text(payload)
-        return payload if text_or_none is None else text_or_none
+        return decode_any(payload)
+
+    return parse
 
 
 def _group(name: str, escaped: str) -> Any:
@@ -172,13 +173,6 @@ def _headers(text: str) -> dict[str, str]:
     return headers
 
 
-def _text(payload: bytes) -> str | None:
-    try:
-        return payload.decode()
-    except UnicodeDecodeError:
-        return None
-
-
 def _escaped(payload: bytes) -> str:
     """Decode so that bytes which are not UTF-8 can be had back."""
     return payload.decode("utf-8", "surrogateescape")
@@ -191,7 +185,7 @@ def _clean(escaped: str) -> str:
 def shown_unit(value: Any) -> Unit:
     """Give what a history holds of a value: a text, or bytes, which are text where they are UTF-8, or compact JSON."""
     if isinstance(value, bytes):
-        return Unit(value, binary=_text(value) is None)
+        return Unit(value, binary=as_utf8(value) is None)
     return Unit(_encoded(value), binary=False)
 
 

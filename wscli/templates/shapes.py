@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from enum import Enum
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from wscli.jsontext import json_key
+from wscli.templates.checks import AnyOf, Check, FilledLeaf, ShapeWord, compile_check, fill_leaf
 from wscli.templates.filters import Scope, TemplateError, did_you_mean
 from wscli.templates.paths import ABSENT
 from wscli.templates.text import Template, unquoted_placeholder
@@ -16,31 +16,9 @@ from wscli.values import Scalar, parse_json_scalar, shown
 
 __all__ = ["Equality", "Shape", "compile_shape"]
 
-_Check = Callable[[Any, Scope], bool]
 _SPECIAL = re.compile(r"(?P<escape>\{)?\{(?P<word>[A-Za-z]+)(?::(?P<rest>.*))?\}", re.DOTALL)
 _RANGE = re.compile(r"(-?[0-9]{1,18})-(-?[0-9]{1,18})")
-
-
-class _Special(Enum):
-    ANY = "any"
-    ABSENT = "absent"
-    EMPTY = "empty"
-
-
 _WORDS = {"any": "{any}", "absent": "{absent}", "empty": "{empty}", "in": "{in:a|b}"}
-
-
-class _Alternatives(NamedTuple):
-    """What ``{in:...}`` allows."""
-
-    keys: frozenset[Any]
-    ranges: tuple[tuple[int, int], ...]
-
-
-class _Filled(NamedTuple):
-    """The value of a template."""
-
-    value: Any
 
 
 class Equality(NamedTuple):
@@ -63,17 +41,18 @@ class Equality(NamedTuple):
     def key(self, scope: Scope) -> Any:
         """Give the ``json_key`` of the wanted value; ``ABSENT``: a template has no value."""
         try:
-            return json_key(_fill(self.wanted, scope))
+            wanted = fill_leaf(self.wanted, scope)
         except TemplateError:
             return ABSENT
+        return ABSENT if wanted is ABSENT else json_key(wanted)
 
 
 class Shape:
     """A compiled shape."""
 
-    __slots__ = ("_tree", "equalities", "matches", "references")
+    __slots__ = ("_tree", "equalities", "matches", "optionals", "references")
 
-    matches: Callable[[Any, Scope], bool]
+    matches: Check
     """Whether a JSON value, or ``ABSENT``, has the shape; templates in it are filled from the scope.
 
     A template that cannot be filled fits nothing.
@@ -82,16 +61,23 @@ class Shape:
     """Namespace and name of each placeholder."""
     equalities: tuple[Equality, ...]
     """The leaves that must be equal; more may be asked than they say."""
+    optionals: tuple[Equality, ...]
+    """The leaves that must be equal where their placeholder, which has an empty default, has a value."""
 
     def __init__(self, tree: Any) -> None:
         self._tree = tree
         self.references = frozenset(references_of(tree))
-        self.equalities = tuple(_equalities(tree, ()))
-        self.matches = _check(tree)
+        leaves = list(_equalities(tree, ()))
+        self.equalities = tuple(one for one in leaves if not _optional(one.wanted))
+        self.optionals = tuple(one for one in leaves if _optional(one.wanted))
+        self.matches = compile_check(tree)
 
-    def filled(self, scope: Scope) -> Shape:
-        """Give the shape with each template filled whose values the scope has; it matches the same, faster."""
-        return Shape(_filled(self._tree, scope))
+    def filled(self, scope: Scope, *, known: Equality | None = None) -> Shape:
+        """Give the shape with each template filled whose values the scope has; it matches the same, faster.
+
+        A leaf that is ``known`` to be equal is not looked at again.
+        """
+        return Shape(_filled(self._tree, scope, () if known is None else known.path))
 
     def __eq__(self, other: object) -> bool:
         return same_tree(self._tree, other._tree) if isinstance(other, Shape) else NotImplemented
@@ -104,129 +90,33 @@ class Shape:
         return f"Shape({names or '***'})"
 
 
-def _fill(wanted: Any, scope: Scope) -> Any:
-    if isinstance(wanted, Template):
-        return wanted.whole.value(scope) if wanted.whole else wanted.render(scope)
-    return wanted.value if isinstance(wanted, _Filled) else wanted
-
-
-def _filled(tree: Any, scope: Scope) -> Any:
-    if isinstance(tree, dict):
-        return {key: _filled(item, scope) for key, item in tree.items()}
-    if isinstance(tree, list):
-        return [_filled(item, scope) for item in tree]
+def _filled(tree: Any, scope: Scope, known: tuple[str | int, ...]) -> Any:
+    if isinstance(tree, (dict, list)):
+        here, deeper = known[:1], known[1:]
+        items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+        filled = {key: _filled(item, scope, deeper if here == (key,) else ()) for key, item in items}
+        if isinstance(tree, list):
+            return list(filled.values())
+        return {key: item for key, item in filled.items() if here != (key,) or deeper}
     if not isinstance(tree, Template) or any(space not in scope for space, _ in tree.references):
         return tree
     try:
-        value = _fill(tree, scope)
+        value = fill_leaf(tree, scope)
     except TemplateError:
         return tree
-    return tree if value is ABSENT else _Filled(value)
+    return tree if value is ABSENT else FilledLeaf(value)
 
 
 def _equalities(tree: Any, path: tuple[str | int, ...]) -> Iterator[Equality]:
     if isinstance(tree, (dict, list)):
         for step, item in tree.items() if isinstance(tree, dict) else enumerate(tree):
             yield from _equalities(item, (*path, step))
-    elif not isinstance(tree, (_Special, _Alternatives)) and not _optional(tree):
-        yield Equality(path, tree.value if isinstance(tree, _Filled) else tree)
+    elif not isinstance(tree, (ShapeWord, AnyOf)):
+        yield Equality(path, tree.value if isinstance(tree, FilledLeaf) else tree)
 
 
 def _optional(leaf: Any) -> bool:
     return isinstance(leaf, Template) and leaf.whole is not None and leaf.whole.default == ""
-
-
-def _check(tree: Any) -> _Check:
-    if isinstance(tree, dict):
-        return _check_mapping(tree)
-    if isinstance(tree, list):
-        return _check_list(tree)
-    if isinstance(tree, Template):
-        return _check_template(tree)
-    if isinstance(tree, _Alternatives):
-        return _check_alternatives(tree)
-    if isinstance(tree, _Special):
-        return _SPECIAL_CHECKS[tree]
-    return _check_value(tree.value if isinstance(tree, _Filled) else tree)
-
-
-_SPECIAL_CHECKS: Mapping[_Special, _Check] = {
-    _Special.ANY: lambda value, _: value is not ABSENT,
-    _Special.ABSENT: lambda value, _: value is ABSENT,
-    _Special.EMPTY: lambda value, _: value == {},
-}
-
-
-def _check_mapping(tree: dict[str, Any]) -> _Check:
-    # Most leaves are texts, which equal nothing but themselves: they are compared at once.
-    texts = tuple((key, item) for key, item in tree.items() if isinstance(item, str))
-    others = tuple((key, _check(item)) for key, item in tree.items() if not isinstance(item, str))
-
-    def check(value: Any, scope: Scope) -> bool:
-        if not isinstance(value, dict):
-            return False
-        for key, wanted in texts:
-            if value.get(key) != wanted:
-                return False
-        for key, fits in others:  # noqa: SIM110 - `all` costs a generator on the hot path
-            if not fits(value.get(key, ABSENT), scope):
-                return False
-        return True
-
-    if len(texts) == 1 and not others:
-        only, text = texts[0]
-        return lambda value, _: isinstance(value, dict) and value.get(only) == text
-    return check
-
-
-def _check_list(tree: list[Any]) -> _Check:
-    items = tuple(enumerate(map(_check, tree)))
-
-    def check(value: Any, scope: Scope) -> bool:
-        if not isinstance(value, list):
-            return False
-        length = len(value)
-        return all(fits(value[at] if at < length else ABSENT, scope) for at, fits in items)
-
-    return check
-
-
-def _check_value(wanted: Any) -> _Check:
-    if isinstance(wanted, str):
-        return lambda value, _: bool(value == wanted)
-    if wanted is None or isinstance(wanted, bool):
-        return lambda value, _: value is wanted
-    if isinstance(wanted, (int, float)):
-        return lambda value, _: value == wanted and value is not True and value is not False
-    key = json_key(wanted)
-    return lambda value, _: json_key(value) == key
-
-
-def _check_template(wanted: Template) -> _Check:
-    def check(value: Any, scope: Scope) -> bool:
-        try:
-            filled = _fill(wanted, scope)
-        except TemplateError:
-            return False
-        if filled is ABSENT or isinstance(filled, str):
-            return filled is ABSENT or bool(value == filled)
-        return bool(json_key(value) == json_key(filled))
-
-    return check
-
-
-def _check_alternatives(wanted: _Alternatives) -> _Check:
-    keys, ranges = wanted
-
-    def check(value: Any, _: Scope) -> bool:
-        if isinstance(value, (dict, list)):
-            return False
-        if json_key(value) in keys:
-            return True
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return number and any(low <= value <= high for low, high in ranges)
-
-    return check
 
 
 def _compile(value: Any, namespaces: Collection[str]) -> Any:
@@ -263,10 +153,10 @@ def _special(value: str, namespaces: Collection[str]) -> Any:
     if word not in _WORDS or (rest is None) is (word == "in"):
         near = did_you_mean(word, _WORDS) or f"; there are {', '.join(_WORDS.values())}"
         raise TemplateError(f"{shown(value)}: unknown word {word!r}{near} ('{{{value}' writes it as text)")
-    return _Special(word) if rest is None else _alternatives(value, rest)
+    return ShapeWord(word) if rest is None else _alternatives(value, rest)
 
 
-def _alternatives(value: str, rest: str) -> _Alternatives:
+def _alternatives(value: str, rest: str) -> AnyOf:
     keys, ranges = [], []
     for item in rest.split("|"):
         if "{" in item or "}" in item or not item:
@@ -278,7 +168,7 @@ def _alternatives(value: str, rest: str) -> _Alternatives:
                 raise TemplateError(f"{shown(value)}: the range {item!r} is empty")
         else:
             keys.append(json_key(_quoted(item) or parse_json_scalar(Scalar(item))))
-    return _Alternatives(frozenset(keys), tuple(ranges))
+    return AnyOf(frozenset(keys), tuple(ranges))
 
 
 def _quoted(item: str) -> str | None:

@@ -197,7 +197,7 @@ async def test_the_statistics_are_one_object_with_the_same_keys_always() -> None
         assert list(stats) == [
             "schema", "instance", "pid", "uptime_s", "connections", "channels", "tokens", "problems",
         ]  # fmt: skip
-        assert stats["connections"] == {"active": 1, "total": 1, "successors": 0}
+        assert stats["connections"] == {"active": 1, "total": 1, "successors": 0, "unrouted": 0}
         assert stats["tokens"]["session"]["state"] == "valid"
         assert "s3cret" not in json.dumps(stats) + json.dumps(it.manager.status())
 

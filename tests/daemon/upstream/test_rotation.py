@@ -52,10 +52,10 @@ async def test_the_next_connection_is_ready_before_the_last_one_closes(hourly: S
     assert hourly.server.links == [old, new]
     assert (channel.state, channel.connection) == (S.READY, new)
     assert channel.stats()["successor"]["state"] == "ready"
-    assert hourly.manager.stats()["connections"] == {"active": 1, "total": 1, "successors": 1}
+    assert hourly.manager.stats()["connections"] == {"active": 1, "total": 1, "successors": 1, "unrouted": 0}
     await hourly.time.advance(1.1)
     assert hourly.server.links == [new]
-    assert hourly.manager.stats()["connections"] == {"active": 1, "total": 1, "successors": 0}
+    assert hourly.manager.stats()["connections"] == {"active": 1, "total": 1, "successors": 0, "unrouted": 0}
     stats = channel.stats()
     assert (stats["connects"], stats["reconnects"], stats["rotations"], stats["gaps"]) == (2, 0, 1, {})
     assert stats["successor"] is None

@@ -45,7 +45,7 @@ async def test_both_are_ready_and_receive_over_one_connection() -> None:
         assert (news.state, calls.state, len(it.server.dials)) == (S.READY, S.READY, 1)
         it.server.link.say("one", "two")
         assert (news.history.last, calls.history.last) == (2, 2)
-        assert it.manager.stats()["connections"] == {"active": 1, "total": 1, "successors": 0}
+        assert it.manager.stats()["connections"] == {"active": 1, "total": 1, "successors": 0, "unrouted": 0}
 
 
 async def test_each_sends_and_counts_what_it_sent() -> None:

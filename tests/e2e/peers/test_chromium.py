@@ -58,7 +58,7 @@ def test_events_arrive_by_tail_and_a_command_goes_by_send(wscli: Wscli, config: 
         assert logged.stdout == '["hello","tail"]\n'
 
         stats = manager.stats()
-        assert stats["connections"] == {"active": 1, "total": 1, "successors": 0}
+        assert stats["connections"] == {"active": 1, "total": 1, "successors": 0, "unrouted": 0}
         assert stats["channels"]["page"]["sent"] == 4
         assert stats["channels"]["page"]["received"] == stats["channels"]["page"]["history"]["last"]
         assert seen.stop() == 143

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.session.model.walk import Failed, Party, Walk, capture
 from wscli.core.failures import Verdict
-from wscli.session.frames import FrameDecoder, encode_message, parse_message, shown_unit
+from wscli.session.frames import FrameDecoder, encode_message, shown_unit, unit_parser
 from wscli.session.plan import Route, Rule, SessionPlan
 from wscli.templates import TemplateError
 from wscli.templates.paths import ABSENT, JsonPath
@@ -29,17 +29,19 @@ class Flow:
         self.pool: list[Any] = []
         """What flows on before ``hello`` is over."""
         self.orders: dict[str | None, int] = {}
+        self.higher: dict[str | None, int] = {}
         self.judged: list[tuple[Party, Verdict | None, str]] = []
         self.running: dict[tuple[int, Party], Walk] = {}
         self.queues: dict[tuple[int, Party], list[Any]] = {}
         self.unrouted = 0
         self.events: list[Any] = []
+        self.parse = unit_parser(plan.frames)
         self.decoder = FrameDecoder(plan.frames, 1 << 20)
 
     def receive(self, frames: list[tuple[bytes, bool]]) -> None:
         for payload, binary in frames:
             for unit in self.decoder.units(payload, binary=binary):
-                self.message(parse_message(self.plan.frames, unit.payload), unit)
+                self.message(self.parse(unit.payload), unit)
 
     def message(self, value: Any, raw: Any) -> None:
         if missed := self.missed(None, self.plan.order, value):
@@ -169,10 +171,18 @@ class Flow:
         number = ABSENT if path is None else path.get(value)
         if not isinstance(number, int) or isinstance(number, bool):
             return 0
-        last = self.orders.get(whose)
-        if last is None or number > last or number in (0, 1):
+        last, higher = self.orders.get(whose), self.higher.pop(whose, None)
+        if last is None:
             self.orders[whose] = number
-        return 0 if last is None else max(number - last - 1, 0)
+            return 0
+        if number <= last and number in (0, 1):  # a counter that begins anew, or a message once more
+            self.higher[whose] = last if higher is None else higher
+            self.orders[whose] = number
+            return 0
+        if higher is not None and number > higher:  # it was a message once more
+            last = higher
+        self.orders[whose] = max(last, number)
+        return max(number - last - 1, 0)
 
     def gap_of_all(self, reason: str, missed: int | None) -> None:
         if not self.open:

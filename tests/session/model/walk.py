@@ -6,7 +6,8 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from wscli.core.failures import Verdict
-from wscli.session.frames import FramesPlan, Unit, encode_message, parse_message
+from wscli.jsontext import decode_any
+from wscli.session.frames import Unit, encode_message
 from wscli.session.plan import SendAction, Step
 from wscli.templates import JsonTemplate, TemplateError
 from wscli.templates.paths import ABSENT
@@ -193,7 +194,7 @@ class Walk:
     def _judge_answer(self, step: Step, body: bytes | None) -> tuple[Any, Any]:
         if body is None:
             raise Failed
-        value = parse_message(FramesPlan(), body)
+        value = decode_any(body)
         found = next((one for one in step.expect if one.match.matches(value, self.scope)), None)
         if step.expect and found is None:
             raise Failed

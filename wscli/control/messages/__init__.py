@@ -45,11 +45,15 @@ class Status(TypedDict):
 
 
 class Connections(TypedDict):
-    """Upstream connections: open ones, channels, and successors of a rotation under way."""
+    """Upstream connections: open ones, all, and successors of a rotation under way.
+
+    ``unrouted`` counts the messages that no channel's ``route`` fits.
+    """
 
     active: int
     total: int
     successors: int
+    unrouted: int
 
 
 class HistoryRange(TypedDict):
@@ -90,6 +94,7 @@ class ChannelCounts(TypedDict):
     refusals: int
     retries: int
     closes: int
+    subscription_ends: int
     duplicates: int
     backfilled: int
     rtt_s: float | None

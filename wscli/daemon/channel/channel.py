@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from shlex import quote
-from typing import Any
 
 from wscli.config.plan import ChannelPlan
 from wscli.control.messages import ChannelStats, Status
@@ -29,6 +28,7 @@ from wscli.daemon.channel.subscriber import ChannelSubscriber
 from wscli.daemon.channel.usage import Usage
 from wscli.daemon.upstream.members.member import ConnectionHook
 from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.session.seam import AwaitedReply
 from wscli.daemon.upstream.sharing.upstreams import Upstreams
 from wscli.daemon.upstream.upstream import ReloadEffect
 from wscli.errors import UnknownChannel, UsageError, WscliError
@@ -60,7 +60,10 @@ class Channel:
         self.name = name
         self.plan = plan
         self.params = params
-        self.values: Mapping[str, Any] = plan.values.render({"param": params})
+        try:
+            self.values = plan.fill_values(params)
+        except ValueError as error:
+            raise UnknownChannel(f"invalid channel name {name!r}: {error}") from None
         self.counters = Counters(totals.of(plan.name))
         self.readers = 0
         self.removed = False
@@ -150,8 +153,13 @@ class Channel:
         self.feed(events.StopRequested())
 
     def restart(self) -> None:
-        """Close it and open it again; start it where it is not open."""
-        if self._may_reconnect:
+        """Close it and open it again; start it where it is not open.
+
+        Where others share its ready connection it is subscribed anew on that, which stays open.
+        """
+        if self._may_reconnect and self.subscription.has_neighbours and self.state in (S.READY, S.HANDSHAKING):
+            self.subscription.resubscribe()
+        elif self._may_reconnect:
             self.subscription.redial("restarted by hand")
         else:
             self.start()
@@ -207,10 +215,17 @@ class Channel:
         return self.state
 
     async def send(
-        self, payload: bytes | Callable[[], bytes], *, binary: bool, timeout: float, preparing: int | None = None
+        self,
+        payload: bytes | Callable[[], bytes],
+        *,
+        binary: bool,
+        timeout: float,
+        preparing: int | None = None,
+        reply: AwaitedReply | None = None,
     ) -> None:
         """Hand a message to the open, ready connection; see ``sending.send_message``."""
-        await send_message(self, payload, self._services.clock, binary=binary, timeout=timeout, preparing=preparing)
+        clock = self._services.clock
+        await send_message(self, payload, clock, binary=binary, timeout=timeout, preparing=preparing, reply=reply)
 
     # its life
 
@@ -219,7 +234,7 @@ class Channel:
     ) -> ReloadEffect:
         """Apply another plan; ``tokens_changed`` says whether the source of a token that it uses did."""
         before, self.plan = self.plan, plan
-        values, self.params, self.values = self.values, params, plan.values.render({"param": params})
+        values, self.params, self.values = self.values, params, plan.fill_values(params)
         self.intake.update(plan, params)
         self.counters.total = self._totals.of(plan.name)
         self.announcer.after = announce_after
@@ -255,6 +270,8 @@ class Channel:
 
     def feed(self, event: ChannelEvent) -> None:
         """Apply an event of the channel, or of its subscription."""
+        if isinstance(event, events.SubscriptionEnded):
+            self.counters.count_subscription_end()
         if not self._shut:
             self.tracker.feed(event)
 

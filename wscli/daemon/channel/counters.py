@@ -32,6 +32,8 @@ class Counters:
     """What the attempts to connect did."""
     closes: int = 0
     """Connections that ended."""
+    subscription_ends: int = 0
+    """Subscriptions that were refused or ended, while the connection that others share went on."""
     last_message_at: float | None = None
     """Wall-clock time of the last message received."""
     reconnects: dict[str, int] = field(default_factory=dict)
@@ -93,6 +95,12 @@ class Counters:
         if self.total is not None:
             self.total.closes += 1
 
+    def count_subscription_end(self) -> None:
+        """Count a subscription that was refused or ended."""
+        self.subscription_ends += 1
+        if self.total is not None:
+            self.total.count_subscription_end()
+
     def count_gap(self, reason: str) -> None:
         """Count a gap."""
         self.gaps[reason] = self.gaps.get(reason, 0) + 1
@@ -116,6 +124,7 @@ class Counters:
             "refusals": self.dials["refusals"],
             "retries": self.dials["retries"],
             "closes": self.closes,
+            "subscription_ends": self.subscription_ends,
             "duplicates": self.duplicates,
             "backfilled": self.backfilled,
             "rtt_s": None if self.rtt is None else round(self.rtt, 6),

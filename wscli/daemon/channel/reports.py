@@ -10,6 +10,7 @@ from wscli.control.messages import ChannelStats, Lag, Status
 from wscli.core.states import ChannelState, Snapshot
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.counters import Counters
+from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.upstream.sharing.subscription import Subscription
 from wscli.history.memory import History
 from wscli.problems import Problems
@@ -33,6 +34,7 @@ class ReportedChannel(Protocol):
     announcer: Announcer
     problems: Problems
     subscription: Subscription
+    tracker: StateTracker
     hook_stats: dict[str, Callable[[], dict[str, int]]]
     outbox: dict[str, int]
 
@@ -62,13 +64,19 @@ def channel_status(channel: ReportedChannel, now: float) -> Status:
         "state": str(snapshot.state),
         "since": channel.since,
         "reason": {"code": snapshot.reason.code, "text": text},
-        "next": {"action": snapshot.next.action, "at": at},
+        "next": {"action": _next_action(channel), "at": at},
         "critical": channel.plan.critical,
         "attempt": 0 if channel.subscription.healthy and channel.connection is not None else snapshot.attempt,
         "last_message_at": channel.counters.last_message_at,
         "consumers": _consumers(channel),
         "problems": channel.problems.texts(),
     }
+
+
+def _next_action(channel: ReportedChannel) -> str:
+    """Give what happens next; a refused subscription is tried again on the connection that is ready."""
+    action, own = channel.snapshot.next.action, channel.tracker.own.state
+    return "subscribe" if action == "retry" and own in (ChannelState.WAITING, ChannelState.FAILED) else action
 
 
 def channel_stats(channel: ReportedChannel, now: float) -> ChannelStats:

@@ -14,6 +14,7 @@ from wscli.core.states import SETTLED, Snapshot
 from wscli.daemon.channel.counters import Counters
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.upstream.members.member import ConnectionHook
+from wscli.daemon.upstream.session.seam import AwaitedReply
 from wscli.daemon.upstream.sharing.subscription import Subscription
 from wscli.errors import NotSent, OutcomeUnknown, WscliError
 from wscli.values import format_duration
@@ -53,6 +54,7 @@ async def send_message(
     binary: bool,
     timeout: float,
     preparing: int | None = None,
+    reply: AwaitedReply | None = None,
 ) -> None:
     """Hand a message to the open, ready connection of a channel.
 
@@ -64,6 +66,7 @@ async def send_message(
         timeout: seconds to wait for the channel to become ready, and for the write buffer to take the message.
         preparing: the number of the connection that ``on_connect`` prepares, if it sends this; once it is ready, or
             gone, the message goes the usual way.
+        reply: is told the reply later, where the session declares which message that is.
 
     Raises:
         NotSent: it did not become ready in time, or no network led to the server and no pong came until then, or the
@@ -81,7 +84,7 @@ async def send_message(
             await _until_ready(channel, timeout, clock)
         try:
             size = await channel.subscription.send(
-                payload, binary=binary, left=lambda: max(0.0, end - clock.monotonic()), over=connection
+                payload, binary=binary, left=lambda: max(0.0, end - clock.monotonic()), over=connection, reply=reply
             )
         except (NotSent, OutcomeUnknown) as error:
             hint = error.hint or "`wscli status` shows its present state"

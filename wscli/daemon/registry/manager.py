@@ -285,6 +285,7 @@ class Manager:
                 "active": sum(upstream.attempts.holds_a_connection for upstream in self._upstreams),
                 "total": len(self._upstreams),
                 "successors": sum(one.attempts.describe_successor(one.snapshot) is not None for one in self._upstreams),
+                "unrouted": self._services.unrouted.messages,
             },
             "channels": {channel.name: channel.stats() for channel in self.select(names)},
             "tokens": self.broker.stats(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wscli.clock import Clock
@@ -16,7 +16,14 @@ from wscli.tasks import Tasks
 from wscli.timing import Schedule
 from wscli.tokens.broker import Broker
 
-__all__ = ["Services"]
+__all__ = ["Services", "Unrouted"]
+
+
+@dataclass(slots=True)
+class Unrouted:
+    """Counts the messages that no channel's ``route`` fits, of all upstreams that ever were."""
+
+    messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +48,4 @@ class Services:
     """The directory of the YAML file, in which commands run."""
     environ: Mapping[str, str]
     """The environment of commands."""
+    unrouted: Unrouted = field(default_factory=Unrouted)

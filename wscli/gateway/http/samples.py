@@ -34,6 +34,7 @@ METRICS: dict[str, Metric] = {
     "wscli_start_time_seconds": Metric("gauge", "When the manager started, in seconds since the epoch."),
     "wscli_problems": Metric("gauge", "Problems besides the channels' states, as status lists them."),
     "wscli_open_connections": Metric("gauge", "Connections that are open, or still being closed."),
+    "wscli_unrouted_messages_total": Metric("counter", "Received messages that no channel's route fits."),
     "wscli_connected": Metric("gauge", "Whether the channel is ready; for a template, how many are.", _CHANNEL),
     "wscli_channel_state": Metric("gauge", "Channels of the name that are in the state.", ("channel", "state")),
     "wscli_channel_critical": Metric("gauge", "Whether the channel is declared critical.", _CHANNEL),
@@ -50,6 +51,9 @@ METRICS: dict[str, Metric] = {
     "wscli_refusals_total": Metric("counter", "Attempts that were answered with another HTTP status.", _CHANNEL),
     "wscli_retries_total": Metric("counter", "Waits before another attempt.", _CHANNEL),
     "wscli_closes_total": Metric("counter", "Connections that ended.", _CHANNEL),
+    "wscli_subscription_ends_total": Metric(
+        "counter", "Subscriptions that were refused or ended while a shared connection went on.", _CHANNEL
+    ),
     "wscli_rotations_total": Metric("counter", "Connections that replaced an open one.", _CHANNEL),
     "wscli_gaps_total": Metric("counter", "Gaps in which messages may have been missed.", _REASON),
     "wscli_ping_rtt_seconds": Metric(
@@ -91,6 +95,7 @@ def measure(manager: Manager) -> Iterator[Sample]:
     problems = len(stats["problems"]) + sum(len(one["problems"]) for one in channels.values())
     yield Sample("wscli_problems", (), problems)
     yield Sample("wscli_open_connections", (), stats["connections"]["active"])
+    yield Sample("wscli_unrouted_messages_total", (), stats["connections"]["unrouted"])
     yield from _gauges(manager, channels)
     yield from _counters(manager)
     yield from _tokens(stats["tokens"], manager.clock.wall())
@@ -140,6 +145,7 @@ def _counters(manager: Manager) -> Iterator[Sample]:
         for what, count in total.dials.items():
             yield Sample(f"wscli_{what}_total", (name,), count)
         yield Sample("wscli_closes_total", (name,), total.closes)
+        yield Sample("wscli_subscription_ends_total", (name,), total.subscription_ends)
         yield Sample("wscli_rotations_total", (name,), total.rotations)
         for reason, count in total.reconnects.items():
             yield Sample("wscli_reconnects_total", (name, reason), count)

@@ -36,14 +36,17 @@ def leaf_value(path: Sequence[Any]) -> Callable[[Any], Any]:
 class ChannelIndex:
     """Finds the channels whose shape may fit a message: by one leaf where there is one, else all of them.
 
-    Each channel has the shape with its own values filled in.
+    Each channel has the shape with its own values filled in. Where the leaf's placeholder has an empty default, a
+    channel without a value may take any message.
     """
 
-    __slots__ = ("_by_value", "_keys", "_leaf", "_others", "_shape", "_value")
+    __slots__ = ("_by_value", "_keys", "_leaf", "_optional", "_others", "_shape", "_value")
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
-        self._leaf = _best_leaf(shape)
+        self._leaf = _best_leaf(shape.equalities)
+        self._optional = self._leaf is None
+        self._leaf = self._leaf or _best_leaf(shape.optionals)
         self._value = leaf_value(self._leaf.path) if self._leaf else None
         self._by_value: dict[Any, list[tuple[ChannelPart, Matches]]] = {}
         self._others: list[tuple[ChannelPart, Matches]] = []
@@ -54,7 +57,7 @@ class ChannelIndex:
         """Enter a channel, or enter it anew once its values changed."""
         self.remove(part)
         key = ABSENT if self._leaf is None else self._leaf.key(part.scope)
-        if self._leaf is None or key is not ABSENT:
+        if self._optional or key is not ABSENT:
             filled = self._shape.filled({space: part.scope[space] for space in _SPACES})
             self._entries(key).append((part, filled.matches))
             self._keys[part] = key
@@ -86,13 +89,14 @@ class ChannelIndex:
         kind = key.__class__
         if kind is not str and kind is not int:
             if key is ABSENT:
-                return _NONE
+                return self._others
             key = json_key(key)
-        return self._by_value.get(key, _NONE)
+        found = self._by_value.get(key, _NONE)
+        return (*found, *self._others) if self._others else found
 
 
-def _best_leaf(shape: Shape) -> Equality | None:
-    found = [one for one in shape.equalities if isinstance(one.wanted, Template)]
+def _best_leaf(leaves: Sequence[Equality]) -> Equality | None:
+    found = [one for one in leaves if isinstance(one.wanted, Template)]
     ranked = [
         (_SPACES.index(next(iter(spaces))), place)
         for place, one in enumerate(found)

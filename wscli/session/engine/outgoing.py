@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from wscli.errors import NotSent
+from wscli.jsontext import decode_any
 from wscli.session.actions import ChannelSession, SessionAction
 from wscli.session.engine.core import Core
 from wscli.session.engine.parts import Part
-from wscli.session.frames import FramesPlan, Unit, encode_message, parse_message
+from wscli.session.frames import Unit, encode_message
 from wscli.session.plan import SendAction
 from wscli.templates import JsonTemplate, TemplateError
 from wscli.templates.filters import now
@@ -23,7 +24,6 @@ __all__ = ["LetOut", "Outbound", "OutgoingMessage", "RateWindow", "RefSource", "
 _MASK: dict[str, int | str] = {"int": 0, "str": "0", "uuid": "00000000-0000-0000-0000-000000000000"}
 
 
-_PLAIN = FramesPlan()
 _MOST_TIMES = 10_000
 """Times that are remembered; a rate of more events is the same rate over a shorter stretch."""
 _RESERVED = 20
@@ -107,7 +107,7 @@ class OutgoingMessage:
     """Called with the reason why it could not be."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LetOut:
     """What to write now; ``payload`` None: nothing, for the reason that ``problem`` says."""
 
@@ -203,7 +203,7 @@ class Outbound:
         if outgoing is None and plan.merge is None:
             unit = Unit(payload, self._frames.send == "binary")
             return lambda _: unit
-        value = payload if binary else parse_message(_PLAIN, payload)
+        value = payload if binary else decode_any(payload)
 
         def render(ref: Any) -> Unit:
             scope = {**part.scope, "msg": value, "ref": ref}

@@ -9,7 +9,7 @@ import pytest
 from tests.daemon.scripted import changed
 from tests.daemon.served import Served
 from wscli.core.states import ChannelState
-from wscli.errors import UnknownChannel, WscliError
+from wscli.errors import UnknownChannel, UsageError, WscliError
 from wscli.templates import compile_path
 
 
@@ -58,16 +58,36 @@ async def test_resume_touches_only_what_is_paused(served: Served) -> None:
     assert served.notifications.stats()["connects"] == 1
 
 
-@pytest.mark.parametrize("verb", ["restart", "rotate"])
-async def test_a_connection_that_channels_share_is_replaced_once(served: Served, verb: str) -> None:
+async def share(served: Served) -> int:
+    """Have both channels share a connection, and give the number of dials until then."""
     manager = served.manager
     paths = {"path": compile_path("/all"), "share": True}
     both = {one.name: changed(one.plan, **paths) for one in (served.notifications, served.calls)}
     manager.apply(replace(manager.plan, channels={**manager.plan.channels, **both}))
     await served.it.time.advance(2)
-    dials = len(served.it.server.dials)
-    answer = await served.ask(verb, {"channels": ["notifications", "calls"]})
+    return len(served.it.server.dials)
+
+
+async def test_a_connection_that_channels_share_is_rotated_once(served: Served) -> None:
+    dials = await share(served)
+    answer = await served.ask("rotate", {"channels": ["notifications", "calls"]})
     assert [one["channel"] for one in answer["channels"]] == ["notifications", "calls"]
     await served.it.time.advance(2)
     assert (len(served.it.server.dials), len(served.it.server.links)) == (dials + 1, 1)
     assert (served.notifications.state, served.calls.state) == ("ready", "ready")
+
+
+async def test_a_restart_of_one_channel_leaves_the_connection_to_the_others(served: Served) -> None:
+    dials = await share(served)
+    before = served.notifications.stats()
+    await served.ask("restart", {"channels": ["calls"]})
+    await served.it.time.advance(2)
+    assert (len(served.it.server.dials), len(served.it.server.links)) == (dials, 1)
+    assert (served.calls.state, served.calls.stats()["connects"]) == ("ready", 3)
+    assert served.notifications.stats() == before
+
+
+async def test_resubscribe_is_refused_where_no_session_subscribes(served: Served) -> None:
+    with pytest.raises(UsageError, match="channel 'calls' has no session, and nothing to subscribe"):
+        await served.ask("resubscribe", {"channels": ["calls"]})
+    assert served.calls.stats()["connects"] == 1

@@ -19,6 +19,7 @@ class Scripted:
     """A pure session that does what the test says: ``on[INPUT]`` gives the actions; ``told`` are the inputs."""
 
     close_code = 4000
+    unrouted = 0
 
     def __init__(self) -> None:
         self.told: list[Any] = []

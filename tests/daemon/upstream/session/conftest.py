@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests.daemon.scripted import ScriptedLink, ScriptedServer
 from tests.daemon.virtual_time import VirtualTime
 from wscli.core.backoff import BackoffPolicy
-from wscli.daemon.upstream.services import Services
+from wscli.daemon.upstream.services import Services, Unrouted
 from wscli.net.http import HttpAnswer, HttpRequest, RequestFailed
 from wscli.tasks import Tasks
 from wscli.tokens.broker import Broker
@@ -64,7 +64,7 @@ class Parts:
             sources, base=tmp_path, clock=self.time, backoff=BackoffPolicy(), chance=random.Random(1), environ={}
         )
         mine = {"schedule": self.time.schedule, "tasks": self.tasks, "clock": self.time, "http": self.http}
-        more = {"broker": self.broker, "base": tmp_path, "environ": {"PATH": "/usr/bin:/bin"}}
+        more = {"unrouted": Unrouted(), "broker": self.broker, "base": tmp_path, "environ": {"PATH": "/usr/bin:/bin"}}
         self.services: Services = SimpleNamespace(**mine, **more)  # type: ignore[assignment]
         self.link = ScriptedLink(ScriptedServer(self.time), DialTarget("ws://h"), _Deaf())
         self.link.server.links.append(self.link)

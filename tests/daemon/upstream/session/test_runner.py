@@ -11,7 +11,7 @@ import pytest
 from tests.daemon.upstream.session.bench import Bench
 from tests.daemon.upstream.session.conftest import Parts, Text
 from wscli.core.failures import Action, Failure, FailureKind, Verdict
-from wscli.daemon.upstream.session.seam import SessionFailed
+from wscli.daemon.upstream.session.seam import AwaitedReply, SessionFailed
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.session.actions import (
     AskTokens,
@@ -182,22 +182,25 @@ async def test_a_programs_message_is_wrapped_and_its_size_is_what_was_written(b:
         await b.it.send(b.news, b"never", binary=False, timeout=5.0)
 
 
+def awaited(ref: int | None = None) -> AwaitedReply:
+    return AwaitedReply(asyncio.get_running_loop().create_future(), ref)
+
+
 async def test_a_request_gets_its_reply(b: Bench) -> None:
     b.open()
-    asked = asyncio.ensure_future(b.it.request(b.news, b"hi", binary=False, ref=7, timeout=5.0))
-    await b.parts.time.settle()
+    await b.it.send(b.news, b"hi", binary=False, timeout=5.0, reply=(reply := awaited(7)))
     b.tell(Reply("wrapped other", b"no"), Reply("wrapped hi", b"yes"), Reply("wrapped hi", b"twice"))
-    assert await asked == b"yes"
+    assert await reply.found == b"yes"
+    reply.forget()
     assert b.session.told[-1] == ("forget", "wrapped hi")
 
 
 async def test_a_request_whose_connection_ends_has_an_unknown_outcome(b: Bench) -> None:
     b.open()
-    asked = asyncio.ensure_future(b.it.request(b.news, b"hi", binary=False, ref=None, timeout=5.0))
-    await b.parts.time.settle()
+    await b.it.send(b.news, b"hi", binary=False, timeout=5.0, reply=(reply := awaited()))
     b.it.end()
     with pytest.raises(OutcomeUnknown, match="before the reply"):
-        await asked
+        await reply.found
 
 
 # the end

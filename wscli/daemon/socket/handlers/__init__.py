@@ -23,6 +23,7 @@ HANDLERS: Mapping[str, Handler] = {
     "queue": outbox.handle_queue,
     "reload": by_hand.reload,
     "restart": by_hand.restart,
+    "resubscribe": by_hand.resubscribe,
     "resume": by_hand.resume,
     "rotate": by_hand.rotate,
     "send": send.handle_send,

@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
+from shlex import quote
 from typing import Any
 
 from wscli.control.environment import digest_variables
 from wscli.control.messages import ChannelStates
 from wscli.control.protocol import ProtocolError, success
 from wscli.control.requests import NamedChannels, NoArguments, PauseRequest
-from wscli.core.transitions import OPEN
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.reload import reload_file
 from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
+from wscli.errors import UsageError
 
-__all__ = ["down", "pause", "reload", "restart", "resume", "rotate", "start", "stop"]
+__all__ = ["down", "pause", "reload", "restart", "resubscribe", "resume", "rotate", "start", "stop"]
 
 
 async def start(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
@@ -33,12 +34,37 @@ async def stop(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
 
 async def restart(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
     """Close the named channels and open them anew; the instance of a template is created."""
-    return _each_connection([app.manager.channel(name) for name in request["channels"]], Channel.restart)
+    return _each([app.manager.channel(name) for name in request["channels"]], Channel.restart)
 
 
 async def rotate(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
-    """Replace the connections of the named channels; the instance of a template is created."""
-    return _each_connection([app.manager.channel(name) for name in request["channels"]], Channel.rotate)
+    """Replace the connections of the named channels, each once; the instance of a template is created."""
+    channels = [app.manager.channel(name) for name in request["channels"]]
+    rotated = set()
+    for channel in channels:
+        upstream = channel.subscription.upstream if channel.subscription.member.joined else None
+        if upstream not in rotated:
+            channel.rotate()
+        if upstream is not None:
+            rotated.add(upstream)
+    return _each(channels, lambda channel: None)
+
+
+async def resubscribe(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
+    """Subscribe the named channels anew; the instance of a template is created.
+
+    Raises:
+        UsageError: no session subscribes one of them.
+
+    """
+    channels = [app.manager.channel(name) for name in request["channels"]]
+    for channel in channels:
+        if channel.plan.upstream.session is None:
+            raise UsageError(
+                f"channel {channel.name!r} has no session, and nothing to subscribe",
+                f"`wscli restart {quote(channel.name)}` closes its connection and opens another",
+            )
+    return _each(channels, Channel.resubscribe)
 
 
 async def pause(app: App, request: PauseRequest, peer: Peer) -> ChannelStates:
@@ -77,18 +103,6 @@ def _each(channels: Sequence[Channel], step: Callable[[Channel], None]) -> Chann
     """Apply a step to each channel; all names were resolved before the first step."""
     for channel in channels:
         step(channel)
-    return {"channels": [channel.status() for channel in channels]}
-
-
-def _each_connection(channels: Sequence[Channel], step: Callable[[Channel], None]) -> ChannelStates:
-    """Apply a step to each channel, but once to those that are open on the same connection."""
-    taken = set()
-    for channel in channels:
-        upstream = channel.subscription.upstream if channel.tracker.own.state is OPEN else None
-        if upstream not in taken:
-            step(channel)
-        if upstream is not None:
-            taken.add(upstream)
     return {"channels": [channel.status() for channel in channels]}
 
 

@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from wscli.control.messages import SendReceipt
+from wscli.clock import Clock
+from wscli.control.messages import SendReceipt, SessionReply
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, split_block, success
 from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, SendRequest
 from wscli.daemon.channel.channel import Channel
@@ -27,7 +29,9 @@ from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
 from wscli.daemon.socket.validation import read_block
 from wscli.daemon.upstream.refs import Referring
-from wscli.errors import NotSent, UsageError, WscliError
+from wscli.daemon.upstream.session.seam import AwaitedReply
+from wscli.errors import NotSent, TimedOut, UsageError, WscliError
+from wscli.values import format_duration
 
 __all__ = ["check_text", "first_block", "handle_send", "next_block", "read_messages"]
 
@@ -48,7 +52,7 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
     channel = app.manager.channel(request["channel"])
     binary, timeout = request.get("binary", False), request.get("timeout", DEFAULT_TIMEOUT)
     if "refs" in request:
-        await _send_referring(channel, request, peer, binary=binary, timeout=timeout)
+        await _send_referring(channel, app.manager.clock, request, peer, binary=binary, timeout=timeout)
         return
     send = functools.partial(channel.send, binary=binary, preparing=request.get("connection"))
     with channel.use():
@@ -63,14 +67,19 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
             block = await next_block("send", peer)
 
 
-async def _send_referring(channel: Channel, request: SendRequest, peer: Peer, *, binary: bool, timeout: float) -> None:
+async def _send_referring(
+    channel: Channel, clock: Clock, request: SendRequest, peer: Peer, *, binary: bool, timeout: float
+) -> None:
     if "bytes" not in request:
         raise ProtocolError("'refs' goes with 'bytes'", "announce the message by 'bytes' in the request")
     payload = b"".join(await read_messages({"bytes": request["bytes"]}, peer))
     if not binary:
         check_text(payload)
+    reply: AwaitedReply | None = None
     if request.get("reply", False):
         check_reply(channel)
+        reply = AwaitedReply(asyncio.get_running_loop().create_future())
+        reply.found.add_done_callback(lambda found: found.cancelled() or found.exception())  # it may come too late
     message = Referring(payload.decode()) if request["refs"] and not binary else None
     answer: SendReceipt = {"sent": 1, "ref": None, "after": ""}
 
@@ -79,11 +88,45 @@ async def _send_referring(channel: Channel, request: SendRequest, peer: Peer, *,
         if message is not None:
             answer["ref"], text = message.fill(channel.subscription.refs)
             filled = text.encode()
+        if reply is not None:
+            reply.ref = answer["ref"]
         answer["after"] = f"{channel.history.epoch}:{channel.history.last}"
         return filled
 
-    await peer.while_connected(channel.send(write, binary=binary, timeout=timeout))
+    async def exchange() -> None:
+        end = asyncio.get_running_loop().time() + timeout
+        await channel.send(write, binary=binary, timeout=timeout, reply=reply)
+        if reply is not None:
+            answer["reply"] = _record(await _reply(channel.name, reply, end, timeout), clock.wall())
+
+    try:
+        await peer.while_connected(exchange())
+    finally:
+        if reply is not None:
+            reply.forget()
     await peer.send_line(success(answer))
+
+
+async def _reply(channel: str, reply: AwaitedReply, end: float, timeout: float) -> bytes:
+    """Wait for a reply, until a moment of the loop's time.
+
+    Raises:
+        TimedOut: there was none.
+        OutcomeUnknown: the connection ended before it.
+    """
+    try:
+        async with asyncio.timeout_at(end):
+            return await reply.found
+    except TimeoutError:
+        within = format_duration(timeout)
+        raise TimedOut(f"no reply on channel {channel!r} within {within}", "--timeout gives it longer") from None
+
+
+def _record(payload: bytes, now: float) -> SessionReply:
+    try:
+        return {"ts": now, "type": "text", "data": payload.decode()}
+    except UnicodeDecodeError:
+        return {"ts": now, "type": "binary", "encoding": "base64", "data": b64encode(payload).decode()}
 
 
 def check_reply(channel: Channel) -> None:

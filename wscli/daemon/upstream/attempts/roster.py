@@ -57,16 +57,9 @@ class Roster:
     # what the upstream tells
 
     def subscribe_all(self) -> None:
-        """Subscribe the open channels on a connection that is ready now."""
-        for member in self._owner.subscribers.joined():
+        """Subscribe the open channels on the connection that is ready now; those of one that it replaced move."""
+        for member in self._owner.subscribers.expected():
             self.subscribe(member)
-
-    def move_all(self) -> None:
-        """Subscribe on the successor the channels of the connections that it replaced."""
-        draining = self._owner.attempts.draining
-        for member in self._owner.subscribers.joined():
-            if any(old.members.get(member) in ("joining", "subscribed") for old in draining):
-                self.subscribe(member)
         self._owner.attempts.close_drained()
 
     def subscribe(self, member: Member) -> None:
@@ -110,8 +103,6 @@ class Roster:
     def ended(self, attempt: Attempt, failure: Failure) -> None:
         """Tell the channels of a connection that it ended, or that it is closed."""
         members = dict(attempt.members)
-        if attempt.ready_at is not None and not attempt.superseded:
-            self._owner.subscribers.wait_no_more()
         if attempt.final:
             attempt.members.update(dict.fromkeys(members, "leaving"))
         else:
@@ -171,7 +162,8 @@ class Roster:
         if attempt.members.get(member) != "leaving" or attempt.final:
             return
         del attempt.members[member]
-        if attempt is self._owner.attempts.present:
+        moved_away = member not in self._owner.subscribers.members  # to another upstream
+        if attempt is self._owner.attempts.present and not moved_away:
             self.subscribe(member)
         self._owner.attempts.close_drained()
 
@@ -186,7 +178,7 @@ class Roster:
         member.subscribed_at = None
         member.subscriber.ended(failure)
         present = self._owner.attempts.present
-        if present is not None and present.members.get(member) == "joining":
+        if member.joined and present is not None and present.members.get(member) in ("joining", "leaving"):
             member.subscriber.feed(SubscriptionBegan())
 
     def _end_of(self, member: Member, verdict: Verdict | None, failure: Failure) -> SubscriptionEnded:

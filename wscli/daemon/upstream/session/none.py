@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from wscli.daemon.upstream.members.member import Member
-from wscli.daemon.upstream.session.seam import SessionListener
+from wscli.daemon.upstream.session.seam import AwaitedReply, SessionListener
 from wscli.errors import NotSent
 from wscli.transport.connection import Connection
 
@@ -42,8 +42,10 @@ class NoSession:
         """Be unsubscribed."""
         self._listener.unsubscribed(member)
 
-    async def send(self, member: Member, payload: bytes, *, binary: bool, timeout: float | None) -> int:
-        """Send the message as it is."""
+    async def send(
+        self, member: Member, payload: bytes, *, binary: bool, timeout: float | None, reply: AwaitedReply | None = None
+    ) -> int:
+        """Send the message as it is; no reply of it is known."""
         if self._connection is None:
             raise NotSent("the channel is not connected")
         await self._connection.send(payload, binary=binary, timeout=timeout)

@@ -16,7 +16,7 @@ from wscli.daemon.upstream.members.member import Member
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session.calls import Answer, SessionCalls
 from wscli.daemon.upstream.session.relay import ChannelRelay, member_of
-from wscli.daemon.upstream.session.seam import SessionFailed, SessionListener, SessionOwner
+from wscli.daemon.upstream.session.seam import AwaitedReply, SessionFailed, SessionListener, SessionOwner
 from wscli.daemon.upstream.session.sender import SessionSender
 from wscli.errors import OutcomeUnknown
 from wscli.session import actions as a
@@ -61,6 +61,8 @@ class SessionRunner:
         self._sender = SessionSender(session, services, self._carry_out, self._not_sent)
         self._inputs: deque[Input] = deque()
         self._busy = self._over = self._is_open = False
+        self._unrouted = 0
+        """What was counted of the session's unrouted messages."""
         self._timers: dict[int, Timer] = {}
         self._prepared: asyncio.Future[None] | None = None
         """Done once ``before`` is over; None outside of it."""
@@ -69,7 +71,7 @@ class SessionRunner:
         """Messages that arrived before ``open``."""
         self._unopened_bytes = 0
         self._relay = ChannelRelay(listener, record, self._logged)
-        self._replies: dict[Any, asyncio.Future[bytes]] = {}
+        self._replies: dict[Any, AwaitedReply] = {}
         self._carriers: dict[type[Any], Callable[[Any], None]] = {
             a.Send: lambda action: self._sender.add(action.message),
             a.Call: self._calls.start,
@@ -139,28 +141,20 @@ class SessionRunner:
         """Unsubscribe a channel, or give its subscription up."""
         self._feed(partial(self._session.leave, member))
 
-    async def send(self, member: Member, payload: bytes, *, binary: bool, timeout: float | None) -> int:
+    async def send(
+        self, member: Member, payload: bytes, *, binary: bool, timeout: float | None, reply: AwaitedReply | None = None
+    ) -> int:
         """Hand a program's message to the connection, as ``seam.ConnectionSession.send`` says."""
-        return await self._sender.send(self._session.wrap(member, payload, binary=binary), timeout=timeout)
+        ref, wanted = (None, False) if reply is None else (reply.ref, True)
+        message = self._session.wrap(member, payload, binary=binary, ref=ref, reply=wanted)
+        if reply is not None:
+            self._replies[message] = reply
+            reply.forget = partial(self._forget, message)
+        return await self._sender.send(message, timeout=timeout)
 
-    async def request(
-        self, member: Member, payload: bytes, *, binary: bool, ref: int | str | None, timeout: float | None
-    ) -> bytes:
-        """Hand a program's message to the connection, and give the server's reply; the caller bounds the wait for it.
-
-        Raises:
-            NotSent: as for ``send``.
-            OutcomeUnknown: as for ``send``, or the connection ended before the reply.
-        """
-        message = self._session.wrap(member, payload, binary=binary, ref=ref, reply=True)
-        reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._replies[message] = reply
-        try:
-            await self._sender.send(message, timeout=timeout)
-            return await reply
-        finally:
-            del self._replies[message]
-            self._session.forget(message)
+    def _forget(self, message: Any) -> None:
+        del self._replies[message]
+        self._session.forget(message)
 
     async def bye(self) -> None:
         """Run ``bye``, for as long as it may take."""
@@ -187,8 +181,8 @@ class SessionRunner:
         self._timers.clear()
         _resolve(self._bye)
         for reply in self._replies.values():
-            if not reply.done():
-                reply.set_exception(OutcomeUnknown("the connection ended before the reply"))
+            if not reply.found.done():
+                reply.found.set_exception(OutcomeUnknown("the connection ended before the reply"))
 
     # inputs
 
@@ -207,6 +201,9 @@ class SessionRunner:
             self._judge(a.JudgeUpstream(Verdict(Action.RETRY), Failure(FailureKind.SESSION, text)))
         finally:
             self._busy = False
+        services = self._services
+        services.unrouted.messages += self._session.unrouted - self._unrouted
+        self._unrouted = self._session.unrouted
 
     def _answered(self, number: int, answer: Answer) -> None:
         self._feed(partial(self._session.answered, number, answer))
@@ -268,8 +265,8 @@ class SessionRunner:
 
     def _reply(self, action: a.Reply) -> None:
         reply = self._replies.get(action.message)
-        if reply is not None and not reply.done():
-            reply.set_result(action.payload)
+        if reply is not None and not reply.found.done():
+            reply.found.set_result(action.payload)
 
     @property
     def _trace(self) -> StepTrace:

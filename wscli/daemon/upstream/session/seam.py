@@ -8,10 +8,13 @@ told or asked after that.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wscli.config.plan import UpstreamPlan
+from wscli.control.requests import Ref
 from wscli.core.failures import Failure, Verdict
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.members.member import Member
@@ -23,7 +26,8 @@ from wscli.session.actions import Deliver
 from wscli.transport.connection import Connection
 
 __all__ = [
-    "ConnectionSession", "MakeSession", "SessionFailed", "SessionListener", "SessionOwner", "UpstreamSession",
+    "AwaitedReply", "ConnectionSession", "MakeSession", "SessionFailed", "SessionListener", "SessionOwner",
+    "UpstreamSession",
 ]  # fmt: skip
 
 
@@ -74,6 +78,17 @@ class SessionListener(Protocol):
         """Record a gap of the channel."""
 
 
+@dataclass(slots=True, eq=False)
+class AwaitedReply:
+    """A reply that a program waits for; whoever made it calls ``forget`` in the end."""
+
+    found: asyncio.Future[bytes]
+    """The whole message; ``OutcomeUnknown`` where the connection ended before it."""
+    ref: Ref | None = None
+    """What the references in the program's message became."""
+    forget: Callable[[], None] = lambda: None
+
+
 class ConnectionSession(Protocol):
     """The session of one attempt."""
 
@@ -105,8 +120,12 @@ class ConnectionSession(Protocol):
     def leave(self, member: Member, *, last: bool) -> None:
         """Unsubscribe a channel, or give its subscription up; ``last`` says that no other channel is subscribed."""
 
-    async def send(self, member: Member, payload: bytes, *, binary: bool, timeout: float | None) -> int:
+    async def send(
+        self, member: Member, payload: bytes, *, binary: bool, timeout: float | None, reply: AwaitedReply | None = None
+    ) -> int:
         """Hand a program's message to the connection, and give the size of what was written in bytes.
+
+        ``reply`` is told the server's reply later, as the session declares it.
 
         Raises:
             NotSent: nothing was written: it may not be sent, or the connection ended or was busy until then.

@@ -10,6 +10,7 @@ from wscli.daemon.upstream.attempts.attempt import Attempt
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.members.member import Member
 from wscli.daemon.upstream.refs import Refs
+from wscli.daemon.upstream.session.seam import AwaitedReply
 from wscli.daemon.upstream.upstream import CLOSED, Upstream
 from wscli.errors import NotSent
 from wscli.transport.connection import Connection
@@ -41,6 +42,11 @@ class Subscription:
     def sendable(self) -> bool:
         """Whether a message can be handed over now: the connection is open, and has not lost its network."""
         return self.connection is not None and not self.snapshot.probing
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether other open channels share the upstream."""
+        return any(one is not self.member for one in self.upstream.subscribers.joined())
 
     @property
     def healthy(self) -> bool:
@@ -115,6 +121,7 @@ class Subscription:
         binary: bool,
         left: Callable[[], float],
         over: Connection | None = None,
+        reply: AwaitedReply | None = None,
     ) -> int:
         """Hand a message to the open connection, and give its size in bytes.
 
@@ -123,6 +130,7 @@ class Subscription:
             binary: whether it goes as a binary message.
             left: gives the seconds within which the write buffer must take it.
             over: a connection that is being prepared, and not ready yet.
+            reply: is told the reply later, where the session declares which message that is.
 
         Raises:
             NotSent: the channel is not ready, or the connection ended or was busy until then: nothing was written.
@@ -138,8 +146,10 @@ class Subscription:
             message = payload if isinstance(payload, bytes) else payload()
             carrier.sent = True
             try:
-                return await carrier.session.send(self.member, message, binary=binary, timeout=left())
+                return await carrier.session.send(self.member, message, binary=binary, timeout=left(), reply=reply)
             except NotSent:
+                if reply is not None:
+                    reply.forget()
                 before, carrier = carrier, self._carrier
                 if not left() or carrier is None or carrier is before:
                     raise

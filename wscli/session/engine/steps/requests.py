@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from wscli.core.failures import Failure, FailureKind, Verdict
+from wscli.jsontext import decode_any
 from wscli.session.actions import CallFailed, CommandCall, Fetch
-from wscli.session.frames import FramesPlan, parse_message
 from wscli.session.plan import HttpAction, RunAction, Step
 from wscli.templates import Scope, TemplateError
 from wscli.templates.filters import as_text
@@ -19,7 +19,6 @@ __all__ = ["StepFailed", "call_failed", "fill_request", "shortened", "step_faile
 
 _LONGEST_ANSWER = 200
 _CUT_WORD = re.compile(r"[\w.~+/=-]*\Z")
-_PLAIN = FramesPlan()
 _ENCODED = ("param", "with", "var", "sub", "sent", "msg", "now")
 
 
@@ -60,7 +59,7 @@ def call_failed(step: Step, moment: str, answer: CallFailed, scope: Scope | None
     text = f"{step.place} ({step.shown}): {answer.failure.text}"
     verdict = None
     if scope is not None and isinstance(answer.body, bytes):
-        value = parse_message(_PLAIN, answer.body)
+        value = decode_any(answer.body)
         fitting = (one for one in step.expect if one.match.matches(value, scope))
         verdict = next((one.then for one in fitting if one.then is not None), None)
     return StepFailed(replace(answer.failure, text=text, moment=moment), verdict)

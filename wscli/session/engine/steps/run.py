@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wscli.jsontext import decode_any
 from wscli.session.actions import AskTokens, CallFailed, CommandCall, Fetch, Stepped, StepWaits
 from wscli.session.engine.core import Core, Deadline
 from wscli.session.engine.outgoing import Outbound, OutgoingMessage
@@ -18,7 +19,6 @@ from wscli.session.engine.steps.requests import (
     step_failed,
 )
 from wscli.session.engine.steps.waits import Awaiting, Waits
-from wscli.session.frames import FramesPlan, parse_message
 from wscli.session.plan import Alternative, HttpAction, RunAction, SendAction, Step
 from wscli.templates.paths import ABSENT
 from wscli.values import format_duration
@@ -28,7 +28,6 @@ __all__ = ["Run", "Steps"]
 _REPORTED = ("before", "hello", "resume", "subscribe")
 """The moments whose steps are told of, one by one."""
 _URGENT = ("rule", "timer")
-_PLAIN = FramesPlan()
 _Answer = tuple[Alternative | None, Any]
 """An alternative that fits, and the answer itself."""
 _Sent = Callable[[SendAction, Mapping[str, Any], Any], None]
@@ -227,7 +226,7 @@ class Run:
         if isinstance(body, CallFailed):
             self._answer_text = shortened(body.body)
             raise call_failed(step, self._moment, body, self._scope)
-        value = parse_message(_PLAIN, body)
+        value = decode_any(body)
         self._answer_text = shortened(body)
         found = next((one for one in step.expect if one.match.matches(value, self._scope)), None)
         if step.expect and found is None:
