@@ -58,7 +58,8 @@ class ChannelIndex:
         self.remove(part)
         key = ABSENT if self._leaf is None else self._leaf.key(part.scope)
         if self._optional or key is not ABSENT:
-            filled = self._shape.filled({space: part.scope[space] for space in _SPACES})
+            known = None if key is ABSENT else self._leaf
+            filled = self._shape.filled({space: part.scope[space] for space in _SPACES}, known=known)
             self._entries(key).append((part, filled.matches))
             self._keys[part] = key
 
