@@ -113,6 +113,15 @@ class ChannelPlan:
     on_state: StateHook | None = None
     on_message: MessageHook | None = None
 
+    def fill_values(self, params: Mapping[str, str]) -> Mapping[str, Any]:
+        """Give the values of ``{with.NAME}`` for a channel's parameters.
+
+        Raises:
+            ValueError: a filter cannot take a parameter.
+        """
+        values: Mapping[str, Any] = self.values.render({"param": params})
+        return values
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -16,6 +16,7 @@ from wscli.core.states import ChannelState as S
 from wscli.daemon.channel.channel import Channel
 from wscli.errors import UsageError
 from wscli.session.plan import SessionPlan
+from wscli.values import Secret
 
 REPLACE = Verdict(Action.REPLACE)
 ASKED = Failure(FailureKind.SESSION, "the server asks for it", moment="rule")
@@ -208,3 +209,14 @@ async def test_critical_channels_are_subscribed_first() -> None:
         it.channel.restart()
         await it.time.settle()
         assert [one.said for one in sessions.open if "sub news" in one.said] == [["sub calls", "sub news"]]
+
+
+async def test_a_reload_that_moves_one_to_another_connection_unsubscribes_it_on_the_one_before() -> None:
+    async with two(ScriptedSessions(unsubscribe=False)) as (it, news, calls, sessions):
+        elsewhere = changed(news.plan, url=Secret("ws://192.0.2.2/ws"))
+        it.manager.apply(replace(it.manager.plan, channels={"news": elsewhere, "calls": calls.plan}))
+        await it.time.settle()
+        before, after = sessions.made
+        before.let_go("news")
+        assert (before.said, after.said) == (["sub news", "sub calls", "unsub news"], ["sub news"])
+        assert (news.state, calls.state, len(it.server.links)) == (S.READY, S.READY, 2)

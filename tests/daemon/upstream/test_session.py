@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+
+import pytest
 
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
 from tests.daemon.scripted_session import ScriptedSessions
 from wscli.config.models.upstream import Rotate
 from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.core.states import ChannelState as S
+from wscli.core.verdicts import SessionMoment
 from wscli.daemon.channel.channel import Channel
+from wscli.daemon.upstream.session.seam import SessionFailed
+from wscli.templates import compile_template
 from wscli.transport.connection import Connection
 
 EXPIRED = Failure(FailureKind.CLOSE, "the session expired", code=4007)
@@ -143,3 +148,54 @@ async def test_a_pong_of_a_successor_says_nothing_of_the_connection_that_is_prob
         upstream.attempts.successor.watch.probe()
         await it.time.settle()
         assert (new.pings > 0, channel.snapshot.probing, raised) == (True, True, [])
+
+
+async def test_what_goes_before_a_dial_is_shown_and_gives_its_variables() -> None:
+    sessions = ScriptedSessions()
+    waits: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+    sessions.prepare = lambda: waits  # type: ignore[method-assign,assignment,return-value]
+    plan = channel_plan(query={"ticket": compile_template("{var.ticket}", ("var",))})
+    async with scripted(plan, make_session=sessions.make) as it:
+        assert (it.channel.state, it.server.dials) == (S.CONNECTING, [])
+        assert it.channel.status()["reason"]["text"] == "http GET ticket"
+        waits.set_result({"ticket": "t1"})
+        await it.time.settle()
+        assert (it.channel.state, it.server.link.target.url) == (S.READY, "ws://192.0.2.1/ws/news?ticket=t1")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state", "dials"), [(None, S.WAITING, 0), (Verdict(Action.STOP), S.FAILED, 0), ("declared", S.DONE, 0)]
+)
+async def test_a_step_that_fails_before_the_dial_meets_its_verdict_or_the_declared_ones(
+    verdict: Verdict | str | None, state: S, dials: int
+) -> None:
+    sessions, failure = ScriptedSessions(), Failure(FailureKind.SESSION, "no ticket", moment="before")
+
+    async def fail() -> Mapping[str, Any]:
+        raise SessionFailed(failure, verdict if isinstance(verdict, Verdict) else None)
+
+    sessions.prepare = fail  # type: ignore[method-assign]
+    table = ({SessionMoment("before"): Verdict(Action.DONE)},) if verdict == "declared" else ()
+    async with scripted(channel_plan(verdicts=table), make_session=sessions.make) as it:
+        await it.time.settle()
+        assert (it.channel.state, len(it.server.dials)) == (state, dials)
+        assert it.channel.status()["reason"] == {"code": "session:before", "text": "no ticket"}
+
+
+async def test_a_session_is_told_while_reading_is_paused() -> None:
+    async with opened() as (_, channel, session):
+        session.last.ready()
+        channel.subscription.hold(True)
+        channel.subscription.hold(False)
+        assert session.last.held_for == [True, False]
+
+
+async def test_a_channel_that_resumes_records_no_gap() -> None:
+    async with opened() as (it, channel, session):
+        session.last.ready()
+        it.server.link.end(closed(1006))
+        await it.time.advance(1.1)
+        session.subscribe = False
+        session.last.ready()
+        session.last.accept("news", resumed=True)
+        assert (channel.state, channel.counters.gaps, channel.counters.reconnects) == (S.READY, {}, {"close:1006": 1})

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from shlex import quote
-from typing import Any
 
 from wscli.config.plan import ChannelPlan
 from wscli.control.messages import ChannelStats, Status
@@ -61,7 +60,10 @@ class Channel:
         self.name = name
         self.plan = plan
         self.params = params
-        self.values: Mapping[str, Any] = plan.values.render({"param": params})
+        try:
+            self.values = plan.fill_values(params)
+        except ValueError as error:
+            raise UnknownChannel(f"invalid channel name {name!r}: {error}") from None
         self.counters = Counters(totals.of(plan.name))
         self.readers = 0
         self.removed = False
@@ -232,7 +234,7 @@ class Channel:
     ) -> ReloadEffect:
         """Apply another plan; ``tokens_changed`` says whether the source of a token that it uses did."""
         before, self.plan = self.plan, plan
-        values, self.params, self.values = self.values, params, plan.values.render({"param": params})
+        values, self.params, self.values = self.values, params, plan.fill_values(params)
         self.intake.update(plan, params)
         self.counters.total = self._totals.of(plan.name)
         self.announcer.after = announce_after

@@ -49,7 +49,7 @@ class TemplateChannels:
         found = self.find(name, plan)
         if found is not None:
             try:
-                found[0].upstream.key(found[1])
+                found[0].upstream.key(found[1], found[0].fill_values(found[1]))
             except ValueError:
                 return None
         return found

@@ -162,7 +162,8 @@ class Roster:
         if attempt.members.get(member) != "leaving" or attempt.final:
             return
         del attempt.members[member]
-        if attempt is self._owner.attempts.present:
+        moved_away = member not in self._owner.subscribers.members  # to another upstream
+        if attempt is self._owner.attempts.present and not moved_away:
             self.subscribe(member)
         self._owner.attempts.close_drained()
 
