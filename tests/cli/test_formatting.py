@@ -191,3 +191,8 @@ def test_how_far_consumers_are_is_asked_for_once_a_second_and_what_is_known_stan
         seen.append(states[0]["consumers"]["b"]["lag"])
         now[0] += 0.5
     assert seen == [9, 9, 1, 1, 0, 0, 0, 0]
+
+
+def test_a_session_that_failed_points_to_doctor() -> None:
+    failed = one(state="failed", action="start", reason={"code": "session:subscribe", "text": "refused"})
+    assert next_step(failed) == "`wscli doctor calls` says more; `wscli start calls`"

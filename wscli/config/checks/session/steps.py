@@ -55,10 +55,11 @@ def _compile(located: Located, model: StepModel | None, place: Place, site: Site
     drop = model is None or model.drop
     kind = ref_kind(action.message) if isinstance(action, SendAction) else None
     alternatives = _expect(expect, within_expect, site, drop=drop, sent=kind)
-    if expect is not None:
-        for item in match_items(expect, site) or [expect]:
-            _check_answer(item.get("match") or item, kind, located, place, site)
-    expected = "" if expect is None else expected_words(expect)
+    items = [] if expect is None else match_items(expect, site) or [expect]
+    shapes = [item.get("match") or item for item in items]
+    for shape in shapes:
+        _check_answer(shape, kind, located, place, site)
+    expected = expected_words(*shapes)
     return Step(
         place=place.name,
         shown=shown or (f"wait for {expected}" if expected else "set variables"),
