@@ -173,9 +173,9 @@ class Core:
         if all(one is not whose for one, _, _ in self.judged):
             self.judged.append((whose, verdict, failure))
 
-    def fail(self, part: Part, moment: str, text: str, verdict: Verdict | None = None) -> None:
+    def fail(self, part: Part, moment: str, text: str, verdict: Verdict | None = None, *, answer: str = "") -> None:
         """Give a verdict for a failure of the session itself."""
-        self.judge(part, verdict, Failure(FailureKind.SESSION, text, moment=moment))
+        self.judge(part, verdict, Failure(FailureKind.SESSION, text, moment=moment, answer=answer))
 
     def emit_judged(self) -> list[ChannelPart]:
         """Have the verdicts carried out, and give the channels that are judged."""

@@ -12,8 +12,9 @@ from wscli.session.engine.delivery import Outcome
 from wscli.session.engine.index import ChannelIndex
 from wscli.session.engine.outgoing import Outbound
 from wscli.session.engine.parts import CaptureFailed, Captures, ChannelPart, Part, Phase
-from wscli.session.engine.steps.requests import StepFailed
+from wscli.session.engine.steps.requests import StepFailed, shortened
 from wscli.session.engine.steps.run import Run, Steps
+from wscli.session.frames import shown_unit
 from wscli.session.plan import Rule
 from wscli.templates import TemplateError
 from wscli.templates.paths import ABSENT
@@ -133,7 +134,8 @@ class Rules:
         if rule.then is not None and outcome.judge in (None, rule):
             outcome.judge = rule
             if isinstance(rule.then, Verdict):
-                self._core.fail(part, "rule", f"{rule.place}: a message fits {rule.shown or 'the rule'}", rule.then)
+                text = f"{rule.place}: a message fits {rule.shown or 'the rule'}"
+                self._core.fail(part, "rule", text, rule.then, answer=shortened(shown_unit(value).payload))
             else:
                 outcome.gaps.append(part)
 

@@ -58,8 +58,10 @@ def _may_be_secret(segment: str) -> bool:
 
 
 def scrubbed(failure: Failure, secrets: Sequence[str]) -> Failure:
-    """Give the failure without secrets."""
-    return replace(failure, text=cleaned(failure.text, secrets), close_reason=cleaned(failure.close_reason, secrets))
+    """Give the failure without secrets, the message that was its reason being part of its text."""
+    text, answer = cleaned(failure.text, secrets), scrubbed_answer(failure.answer, secrets)
+    text = f"{text}: {answer}" if answer else text
+    return replace(failure, text=text, answer="", close_reason=cleaned(failure.close_reason, secrets))
 
 
 def scrubbed_answer(text: str, secrets: Sequence[str]) -> str:

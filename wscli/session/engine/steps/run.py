@@ -282,7 +282,8 @@ class Run:
             return
         self._part.resumed = self._part.resumed or found.resumed
         if found.then is not None:
-            raise step_failed(step, self._moment, f"the answer fits {found.shown or 'an alternative'}", found.then)
+            text = f"the answer fits {found.shown or 'an alternative'}"
+            raise step_failed(step, self._moment, text, found.then, answer=self._answer_text)
 
     # what it tells
 
