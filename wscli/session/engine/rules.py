@@ -134,7 +134,8 @@ class Rules:
         if rule.then is not None and outcome.judge in (None, rule):
             outcome.judge = rule
             if isinstance(rule.then, Verdict):
-                self._core.fail(part, "rule", f"{rule.place}: the server sent {shortened(encode_json(value))}", rule.then)
+                sent = shortened(encode_json(value))
+                self._core.fail(part, "rule", f"{rule.place}: the server sent {sent}", rule.then)
             else:
                 outcome.gaps.append(part)
 
