@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -52,8 +52,6 @@ class Failure:
     HTTP status or a close code. ``retry_after`` is in seconds. ``location`` is the target of a redirect, which may
     contain secrets and is never shown. ``by`` says who closed: ``peer``, ``us`` or ``none``. ``refused`` says that the
     credentials for a token or for a proxy were refused. ``moment`` is one of ``MOMENTS``, and empty outside a session.
-    ``answer`` is the message of the server that was the reason; it may contain secrets, and becomes part of the text
-    without them.
     """
 
     kind: FailureKind
@@ -65,7 +63,6 @@ class Failure:
     close_reason: str = ""
     refused: bool = False
     moment: str = ""
-    answer: str = field(default="", repr=False)
 
     @property
     def refuses_credentials(self) -> bool:

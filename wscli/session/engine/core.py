@@ -51,10 +51,8 @@ class Core:
         self.shared = shared
         self.actions: list[SessionAction] = []
         self.changes: list[Part] = []
-        self.pooling = True
-        """Whether messages are held for channels to come."""
-        self.pooled = 0
-        """Bytes of those."""
+        self.held_bytes = 0
+        """Bytes of messages that are held until ``hello`` is over."""
         self.upstream = Part(None, dict(memory.kept), {**scope, "now": _Now(clock)}, self.changes)
         self.channels: dict[str, ChannelPart] = {}
         self.ready = False
@@ -173,9 +171,9 @@ class Core:
         if all(one is not whose for one, _, _ in self.judged):
             self.judged.append((whose, verdict, failure))
 
-    def fail(self, part: Part, moment: str, text: str, verdict: Verdict | None = None, *, answer: str = "") -> None:
+    def fail(self, part: Part, moment: str, text: str, verdict: Verdict | None = None) -> None:
         """Give a verdict for a failure of the session itself."""
-        self.judge(part, verdict, Failure(FailureKind.SESSION, text, moment=moment, answer=answer))
+        self.judge(part, verdict, Failure(FailureKind.SESSION, text, moment=moment))
 
     def emit_judged(self) -> list[ChannelPart]:
         """Have the verdicts carried out, and give the channels that are judged."""

@@ -9,7 +9,7 @@ import pytest
 
 from wscli.config.dial_plan import DialPlan
 from wscli.core.failures import Failure, FailureKind
-from wscli.daemon.upstream.dial.scrub import scrubbed, secrets_of
+from wscli.daemon.upstream.dial.scrub import scrubbed, secrets_of_variables
 from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.templates import compile_path, compile_template
 from wscli.transport.connection import DialTarget
@@ -162,7 +162,7 @@ def test_of_a_url_that_a_server_gave_nothing_but_the_host_is_shown() -> None:
     assert target.shown == "wss://wss.slack.com/***"
     failure = scrubbed(
         Failure(FailureKind.CLOSE, "no session s3cretticket of s3cret2 at /link/s3cretticket"),
-        secrets_of(target, (), (), [url]),
+        secrets_of_variables([url, 12345]),
     )
     assert failure.text == "no session *** of *** at ***"
 

@@ -111,7 +111,7 @@ async def test_a_ticket_is_fetched_before_each_dial_and_leads_to_its_url_alone(t
             return
         valid.remove(ticket)
         used.append(ticket)
-        await say(connection, {"type": "hello"}, {"type": "event", "n": int(ticket)})
+        await say(connection, {"type": "hello"}, {"type": "event", "n": len(used)})
         await connection.wait_closed()
 
     async with serving(speak) as server:
@@ -120,7 +120,7 @@ async def test_a_ticket_is_fetched_before_each_dial_and_leads_to_its_url_alone(t
         async def give(request: web.Request) -> web.Response:
             if request.headers.get("Authorization") != "Bearer s3cret-api":
                 return web.json_response({"ok": False}, status=401)
-            ticket = str(next(tickets))
+            ticket = f"secret-ticket-{next(tickets)}"
             valid.add(ticket)
             return web.json_response({"ok": True, "url": f"ws://{host}:{server.port}/ws?ticket={ticket}"})
 
@@ -146,13 +146,15 @@ hello: [{{expect: {{type: hello}}}}]
             await eventually(lambda: messages(channel) == [{"type": "event", "n": 1}])
             for number in (2, 3):
                 server.connections[0].transport.abort()
-                await eventually(lambda number=number: used == [str(one + 1) for one in range(number)])
+                await eventually(lambda number=number: used == [f"secret-ticket-{one + 1}" for one in range(number)])
                 await until(channel, "ready")
             host = "localhost"
             server.connections[0].transport.abort()
             await until(channel, "waiting")
             text = channel.status()["reason"]["text"]
             assert text == "the filled url leads to 'localhost', which 'url_hosts' does not allow"
+            assert channel.subscription.last_attempt is not None
+            assert "secret-ticket" not in str(channel.subscription.last_attempt.shown_session("news"))
         await runner.cleanup()
 
 

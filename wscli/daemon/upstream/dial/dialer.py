@@ -13,7 +13,7 @@ from wscli.config.plan import UpstreamPlan
 from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.upstream.dial.budget import ConnectBudget, Ticket
 from wscli.daemon.upstream.dial.descriptors import DescriptorLimit
-from wscli.daemon.upstream.dial.scrub import scrubbed, scrubbed_timeline, secrets_of
+from wscli.daemon.upstream.dial.scrub import scrubbed, scrubbed_timeline, secrets_of, secrets_of_variables
 from wscli.daemon.upstream.dial.steps import SteppedAt, StepTrace
 from wscli.daemon.upstream.dial.target import make_target, redirected
 from wscli.errors import ConfigError
@@ -135,10 +135,11 @@ class Dialer:
             tokens = await self._admitted(request, record, progress)
             if request.prepare is not None and url is None:
                 variables = await request.prepare()
+                record.keepers += (functools.partial(secrets_of_variables, tuple(variables.values())),)
             await self._descriptors.room(progress)
             scope = {"token": tokens, "param": request.params, "with": request.values, "var": variables}
             target = _target(plan.dial, scope, url)
-            find = functools.partial(secrets_of, target, tuple(tokens.values()), plan.dial.secrets, variables.values())
+            find = functools.partial(secrets_of, target, tuple(tokens.values()), plan.dial.secrets)
             record.keepers += (find,)  # after a redirect the secrets of the first URL count as well
             progress("dialling", f"dialling {plan.dial.shown_url}")
             budget = self._budgets[plan.endpoint]

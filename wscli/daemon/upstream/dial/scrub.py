@@ -13,10 +13,9 @@ from urllib.parse import urlsplit
 from wscli.core.failures import Failure
 from wscli.net.origin import without_query
 from wscli.net.scrub import SHOWN, cleaned, forms_of, in_header, in_url, without
-from wscli.templates.filters import as_text
 from wscli.transport.connection import DialTarget, DialTimeline, UpgradeExchange
 
-__all__ = ["scrubbed", "scrubbed_answer", "scrubbed_timeline", "secrets_of"]
+__all__ = ["scrubbed", "scrubbed_answer", "scrubbed_timeline", "secrets_of", "secrets_of_variables"]
 
 MAX_HEADERS = 50
 MAX_VALUE = 200
@@ -34,18 +33,13 @@ _OF_THE_UPGRADE = "sec-websocket-"
 _REFERENCES = ("location", "content-location")
 
 
-def secrets_of(
-    target: DialTarget, tokens: Iterable[str], environment: Collection[str] = (), variables: Iterable[object] = ()
-) -> tuple[str, ...]:
+def secrets_of(target: DialTarget, tokens: Iterable[str], environment: Collection[str] = ()) -> tuple[str, ...]:
     """Give the secrets of a dial: tokens, header values, query values, the URL's userinfo.
 
-    ``environment`` has values of ``${VAR}``; those that are part of the URL or of a subprotocol are secrets too, and
-    so are ``variables`` that a server gave, but for the host of one that is a URL. The longest secret is the first.
+    ``environment`` has values of ``${VAR}``; those that are part of the URL or of a subprotocol are secrets too. The
+    longest secret is the first.
     """
     texts = [*tokens, *in_url(target.url)]
-    for text in map(as_text, variables):
-        parts = urlsplit(text) if "://" in text else None
-        texts += [text] if parts is None else [text, parts.path, *filter(_may_be_secret, parts.path.split("/"))]
     for name, value in target.headers:
         if name.lower() != "host" or value != urlsplit(target.url).hostname:  # the URL shows its host
             texts += in_header(value)
@@ -53,15 +47,24 @@ def secrets_of(
     return tuple(forms_of([*texts, *(one for one in environment if one in public)]))
 
 
+def secrets_of_variables(variables: Iterable[object]) -> tuple[str, ...]:
+    """Give the secrets among the variables of a dial: texts that a server gave, but for the host of a URL."""
+    texts: list[str] = []
+    for text in variables:
+        if isinstance(text, str):
+            path = urlsplit(text).path if "://" in text else ""
+            texts += [text, path, *in_url(text), *filter(_may_be_secret, path.split("/"))]
+    return tuple(forms_of(texts))
+
+
 def _may_be_secret(segment: str) -> bool:
     return len(segment) >= _SHORTEST_TICKET
 
 
 def scrubbed(failure: Failure, secrets: Sequence[str]) -> Failure:
-    """Give the failure without secrets, the message that was its reason being part of its text."""
-    text, answer = cleaned(failure.text, secrets), scrubbed_answer(failure.answer, secrets)
-    text = f"{text}: {answer}" if answer else text
-    return replace(failure, text=text, answer="", close_reason=cleaned(failure.close_reason, secrets))
+    """Give the failure without secrets: ours, and the values of keys that name one in a message that it quotes."""
+    text = scrubbed_answer(failure.text, secrets)
+    return replace(failure, text=text, close_reason=cleaned(failure.close_reason, secrets))
 
 
 def scrubbed_answer(text: str, secrets: Sequence[str]) -> str:

@@ -49,10 +49,9 @@ def fill_request(step: Step, moment: str, action: HttpAction | RunAction, scope:
         raise step_failed(step, moment, str(error)) from None
 
 
-def step_failed(step: Step, moment: str, text: str, verdict: Verdict | None = None, *, answer: str = "") -> StepFailed:
+def step_failed(step: Step, moment: str, text: str, verdict: Verdict | None = None) -> StepFailed:
     """Say that a step failed."""
-    text = f"{step.place} ({step.shown}): {text}"
-    return StepFailed(Failure(FailureKind.SESSION, text, moment=moment, answer=answer), verdict)
+    return StepFailed(Failure(FailureKind.SESSION, f"{step.place} ({step.shown}): {text}", moment=moment), verdict)
 
 
 def call_failed(step: Step, moment: str, answer: CallFailed, scope: Scope | None = None) -> StepFailed:
