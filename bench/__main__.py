@@ -1,4 +1,4 @@
-"""``python -m bench [tail|start|memory|latency]... [--json]``: all of them unless some are named."""
+"""``python -m bench [tail|start|memory|latency|session]... [--json]``: all of them unless some are named."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ import os
 import platform
 from typing import Any
 
-from bench import latency, memory, start, tail
+from bench import latency, memory, session, start, tail
 
-_SHOW = {"tail": tail.show, "start": start.show, "memory": memory.show, "latency": latency.show}
+_SHOW = {
+    "tail": tail.show,
+    "start": start.show,
+    "memory": memory.show,
+    "latency": latency.show,
+    "session": session.show,
+}
 
 
 def _machine() -> dict[str, Any]:
@@ -26,6 +32,8 @@ def _measure(name: str, given: argparse.Namespace) -> dict[str, Any]:
             return start.measure(runs=given.runs * 6)
         case "memory":
             return memory.measure(channels=given.channels, runs=min(given.runs, 3))
+        case "session":
+            return session.measure(messages=20_000, runs=given.runs * 3)
         case _:
             return latency.measure(messages=given.runs * 400)
 

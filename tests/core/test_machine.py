@@ -27,7 +27,7 @@ VERDICTS = [Verdict(action) for action in Action] + [Verdict(Action.RETRY, 9.0)]
 EVENTS: list[e.UpstreamEvent] = [
     e.Used(), e.Unused(), e.StartRequested(), e.CloseRequested(), e.RedialRequested("x"), e.ReplaceRequested("x"),
     e.AttemptProgressed(1, "x", "x"), e.Opened(1), e.HandshakeDone(1), e.RetryScheduled(1, 1.0, 2.0), e.RetryDue(1),
-    e.RetryDue(1, wanted=False), e.RotationDue(1), e.PongReceived(1), e.NetworkLost(),
+    e.RetryDue(1, wanted=False), e.RotationDue(1), e.FellBack(1, 0, TCP), e.PongReceived(1), e.NetworkLost(),
     e.NetworkReturned(), e.TaskCrashed("x"),
     *(e.AttemptEnded(1, failure) for failure in (TCP, close(1002), close(4000), close(4100))),
     *(e.VerdictGiven(1, verdict, close(4000)) for verdict in VERDICTS),

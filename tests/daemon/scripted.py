@@ -87,13 +87,9 @@ class ScriptedLink:
             raise OutcomeUnknown("the server had not read the message in time")
 
     async def send_rendered(self, render: RenderMessage, *, timeout: float | None = None) -> None:
-        if not self.open:
-            raise NotSent("the connection is closed")
-        while self.blocked is not None:
+        while self.open and self.blocked is not None:
             await self.blocked.wait()
-        if not self.open:
-            raise NotSent("the connection is closed")
-        payload, binary = render()
+        payload, binary = render() if self.open else (b"", False)
         await self.send(payload, binary=binary, timeout=timeout)
 
     def try_send(self, render: RenderMessage) -> bool:

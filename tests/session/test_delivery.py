@@ -33,9 +33,9 @@ def test_what_flows_on_before_ready_is_held_and_admitted_after_the_gap() -> None
     assert kinds(host) == ["SubscriptionReady", "Deliver"]
 
 
-def test_what_flows_on_during_hello_is_held_for_the_channels_to_come() -> None:
+def test_what_flows_on_during_hello_is_held_as_well() -> None:
     text = "hello: [{expect: {hi: 1}}]\n" + SUBSCRIBE
-    host = Host(session(text)).dial().receive({"n": 1}, {"hi": 1}, {"n": 2}).join(Channel("c"))
+    host = Host(session(text)).join(Channel("c")).dial().receive({"n": 1}, {"hi": 1}, {"n": 2})
     assert host.receive({"n": 3}, {"ok": True}).got == {"c": [{"n": 1}, {"n": 2}, {"n": 3}]}
 
 
@@ -50,11 +50,11 @@ def test_what_follows_the_end_of_hello_in_one_read_is_no_exception() -> None:
 def test_of_a_shared_upstream_each_channel_gets_its_own_of_them() -> None:
     text = 'hello: [{expect: {hi: 1}}]\nroute: {ch: "{with.ch}"}'
     one, two, late = (Channel(name, {"ch": name}) for name in "abc")
-    host = Host(session(text), shared=True).dial()
-    host.receive({"ch": "a"}, {"ch": "b"}, {"ch": "c"}, {"ch": "d"}, {"hi": 1}).join(one, two)
+    host = Host(session(text), shared=True).join(one, two).dial()
+    host.receive({"ch": "a"}, {"ch": "b"}, {"ch": "c"}, {"ch": "d"}, {"hi": 1})
     assert host.got == {"a": [{"ch": "a"}], "b": [{"ch": "b"}]}
-    host.receive({"n": 1}).join(late)
-    assert (host.got.get("c"), host.session.unrouted) == (None, 3)
+    host.join(late)
+    assert (host.got.get("c"), host.session.unrouted) == (None, 2)
 
 
 def test_over_a_mebibyte_of_held_messages_fails_the_attempt() -> None:

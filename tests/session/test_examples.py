@@ -136,11 +136,11 @@ show: .payload
 
 def slack(log: bool = True) -> tuple[Host, Channel]:
     channel = Channel("slack", dedupe=path(".envelope_id"))
-    host = Host(SLACK, log=log)
+    host = Host(SLACK, log=log).join(channel)
     host.do(host.session.begin())
     host.answer({"ok": True, "url": "wss://wss.slack.com/link"})
     host.do(host.session.dialling())
-    return host.open().receive({"type": "hello"}).join(channel), channel
+    return host.open().receive({"type": "hello"}), channel
 
 
 def test_slack_fetches_a_url_and_is_ready_after_hello() -> None:
@@ -207,16 +207,16 @@ close: 4000
 READY = {"op": 0, "t": "READY", "s": 1, "d": {"session_id": "S", "resume_gateway_url": "wss://r"}}
 
 
-def discord(memory: Memory | None = None) -> tuple[Host, Channel]:
+def discord(memory: Memory | None = None) -> Host:
     channel = Channel("bot")
-    host = Host(DISCORD, memory=memory, scope={"with": {"intents": 513}}).dial()
-    return host.receive({"op": 10, "d": {"heartbeat_interval": 40000}}), channel
+    host = Host(DISCORD, memory=memory, scope={"with": {"intents": 513}}).join(channel).dial()
+    return host.receive({"op": 10, "d": {"heartbeat_interval": 40000}})
 
 
 def test_discord_logs_in_beats_and_shows_the_ready_event() -> None:
-    host, channel = discord()
+    host = discord()
     assert host.sent == [{"op": 2, "d": {"token": "TOKEN", "intents": 513}}]
-    host.receive(READY).join(channel)
+    host.receive(READY)
     assert host.got == {"bot": [READY]}
     assert host.of(a.Deliver)[0].kept["var"] == {"sid": "S", "resume_url": "wss://r", "seq": 1}
     host.receive({"op": 0, "s": 2, "t": "X"})
@@ -232,30 +232,30 @@ def test_discord_logs_in_beats_and_shows_the_ready_event() -> None:
 
 
 def test_discord_beats_before_it_is_logged_in() -> None:
-    host, _ = discord()
+    host = discord()
     host.advance(40)
     assert host.sent[1:] == [{"op": 1, "d": None}]
 
 
 def test_discord_resumes_without_a_gap() -> None:
-    host, channel = discord()
-    host.receive(READY).join(channel)
+    host = discord()
+    host.receive(READY)
     host.session.ended()
-    again, _ = discord(host.memory)
+    again = discord(host.memory)
     assert again.sent == [{"op": 6, "d": {"token": "TOKEN", "session_id": "S", "seq": 1}}]
     assert again.session.variables()["resume_url"] == "wss://r"
-    again.receive({"op": 0, "t": "RESUMED", "s": 2}).join(channel)
+    again.receive({"op": 0, "t": "RESUMED", "s": 2})
     assert [ready.resumed for ready in again.of(a.SubscriptionReady)] == [True]
 
 
 def test_discord_forgets_a_session_that_is_over() -> None:
-    host, channel = discord()
-    host.receive(READY).join(channel)
+    host = discord()
+    host.receive(READY)
     host.session.ended()
-    again, _ = discord(host.memory)
+    again = discord(host.memory)
     again.receive({"op": 9, "d": False})
     assert again.verdicts == [(None, "fresh")]
     again.memory.forget()
     again.session.ended()
-    third, _ = discord(host.memory)
+    third = discord(host.memory)
     assert third.sent[0]["op"] == 2

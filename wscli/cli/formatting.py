@@ -65,11 +65,12 @@ def next_step(status: Status, *, now: float | None = None) -> str:
         does = "subscribes again" if action == "subscribe" else "dials"
         words = f"{does} in {duration(left)}" if left > 0 else f"{does} now"
         return f"{words}; attempt {attempt}" if attempt > 1 else words
+    why = f"`wscli doctor {channel}` says more; " if status["reason"]["code"].startswith("session:") else ""
     return {
         "network": "dials when there is a network",
         "use": "opens when it is used",
         "resume": f"`wscli resume {channel}`",
-        "start": f"`wscli start {channel}`",
+        "start": f"{why}`wscli start {channel}`",
         "none": "",
     }.get(action, str(action))
 

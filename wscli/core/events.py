@@ -15,6 +15,7 @@ __all__ = [
     "AttemptProgressed",
     "ChannelEvent",
     "CloseRequested",
+    "FellBack",
     "HandshakeDone",
     "LingerElapsed",
     "NetworkLost",
@@ -195,6 +196,14 @@ class AttemptEnded(_OfAttempt):
 
 
 @dataclass(frozen=True, slots=True)
+class FellBack(_OfAttempt):
+    """The connection ended while channels moved to it; attempt ``back_to``, which it replaced, carries them still."""
+
+    back_to: int
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class RetryScheduled(_OfAttempt):
     """The wait was drawn: the next attempt begins in ``delay`` seconds, at wall-clock time ``at``."""
 
@@ -266,6 +275,7 @@ UpstreamEvent = (
     | Opened
     | HandshakeDone
     | AttemptEnded
+    | FellBack
     | VerdictGiven
     | RetryScheduled
     | RetryDue

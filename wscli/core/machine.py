@@ -84,6 +84,8 @@ def _apply(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move: 
             return replace(snapshot, state=S.READY, reason=rotation.READY, next=Next("none"), failure=None), ()
         case e.AttemptEnded():
             return endings.judge_end(snapshot, event, policy)
+        case e.FellBack():
+            return rotation.fall_back(snapshot, event.back_to, event.failure)
         case e.VerdictGiven():
             return endings.judge_open(snapshot, event, policy)
         case e.RetryScheduled():

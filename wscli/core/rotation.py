@@ -12,11 +12,11 @@ from dataclasses import replace
 from wscli.core import events as e
 from wscli.core.commands import DialSuccessor, Hangup, ScheduleRotation, Succeed
 from wscli.core.failures import Action, Failure, Verdict
-from wscli.core.moves import Move, become, forget, next_generation
+from wscli.core.moves import Move, become, forget, hang_up_successor, next_generation
 from wscli.core.states import ChannelState, Next, Reason, Snapshot, Successor
 from wscli.core.verdicts import VerdictTable, decide
 
-__all__ = ["READY", "UPGRADED", "dial_successor", "rotate_later", "step_successor", "take_over"]
+__all__ = ["READY", "UPGRADED", "dial_successor", "fall_back", "rotate_later", "step_successor", "take_over"]
 
 UPGRADED = Reason("upgraded", "connected; the session is being opened")
 READY = Reason("ready", "connected and ready")
@@ -67,6 +67,14 @@ def rotate_later(snapshot: Snapshot, text: str, no_sooner: float) -> Move:
     failures = snapshot.rotation_failures + 1
     after = replace(snapshot, successor=None, rotation_failures=failures, reason=Reason("ready", text))
     return after, (ScheduleRotation(snapshot.generation, failures, no_sooner),)
+
+
+def fall_back(snapshot: Snapshot, generation: int, failure: Failure) -> Move:
+    """Go on with the connection before, which still carries channels, and rotate it later: the next one ended."""
+    text = f"connected and ready; rotates again later, the next connection ended: {failure.text}"
+    hang_up = hang_up_successor(snapshot)
+    after, commands = rotate_later(replace(snapshot, generation=generation), text, 0.0)
+    return after, (*hang_up, *commands)
 
 
 def _rotating(snapshot: Snapshot, successor: Successor) -> Snapshot:

@@ -44,6 +44,7 @@ _ROWS: dict[ChannelState, Row] = {
     S.HANDSHAKING: {e.AttemptProgressed: {S.HANDSHAKING}, e.HandshakeDone: {S.READY}, **_OPENING},
     S.READY: {
         e.AttemptEnded: {*_ENDED, S.HANDSHAKING},  # handshaking: its successor takes its place
+        e.FellBack: {S.READY},
         e.VerdictGiven: {*_ENDED, S.HANDSHAKING, S.READY},  # ready: replace
         e.RotationDue: {S.READY},
         e.PongReceived: {S.READY},

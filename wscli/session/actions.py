@@ -151,7 +151,7 @@ class Unsubscribed:
     channel: ChannelSession
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ByeOver:
     """What ``bye`` declares is done, or its time is over: close now."""
 

@@ -184,9 +184,11 @@ def _clean(escaped: str) -> str:
 
 def shown_unit(value: Any) -> Unit:
     """Give what a history holds of a value: a text, or bytes, which are text where they are UTF-8, or compact JSON."""
+    if value.__class__ is dict:
+        return Unit(encode_json(value), False)
     if isinstance(value, bytes):
-        return Unit(value, binary=as_utf8(value) is None)
-    return Unit(_encoded(value), binary=False)
+        return Unit(value, as_utf8(value) is None)
+    return Unit(_encoded(value), False)
 
 
 def encode_message(plan: FramesPlan, value: Any, *, outgoing: bool = False) -> Unit:

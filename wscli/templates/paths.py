@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from wscli.jsontext import decode_json
@@ -43,14 +45,16 @@ class JsonPath:
     source: str = field(compare=False)
     steps: tuple[_Step, ...] = field(repr=False)
 
+    get: Callable[[Any], Any] = field(init=False, repr=False, compare=False)
+    """Gives the value at the path; ``ABSENT`` where there is none."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "get", _getter(self.steps))
+
     @property
     def many(self) -> bool:
         """Whether it has a ``[]``, so that ``each`` is meant."""
         return _Op.EACH in self.steps
-
-    def get(self, value: Any) -> Any:
-        """Give the value at the path; ``ABSENT`` where there is none."""
-        return _walk(self.steps, value)
 
     def each(self, value: Any) -> list[Any] | None:
         """Give the values at the path, of ``[]`` each element's; an element without the rest of the path is whole.
@@ -58,6 +62,14 @@ class JsonPath:
         None: there is nothing at the path, or no list where ``[]`` stands.
         """
         return _each(self.steps, value)
+
+
+def _getter(steps: tuple[_Step, ...]) -> Callable[[Any], Any]:
+    """Make the function of a path; one of keys alone is on the way of each message."""
+    if len(steps) == 1 and isinstance(steps[0], str):
+        only = steps[0]
+        return lambda value: value.get(only, ABSENT) if value.__class__ is dict else ABSENT
+    return partial(_walk, steps)
 
 
 def _walk(steps: tuple[_Step, ...], value: Any) -> Any:

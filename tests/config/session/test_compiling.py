@@ -90,7 +90,7 @@ def test_a_step_has_its_place_and_words_without_secrets(loads: Loads) -> None:
         ("hello[1]", "send op 2", ""),
         ("hello[2]", "send s3cret", ""),  # one word alone may be a command
         ("hello[3]", "send PING", ""),
-        ("hello[4]", "wait for [{match: {a: 1}}]", "[{match: {a: 1}}]"),
+        ("hello[4]", "wait for {a: 1}", "{a: 1}"),
         ("hello[5]", "set variables", ""),
         ("hello[6]", "GET https://h/a", ""),
         ("hello[7]", "run sign", ""),

@@ -103,16 +103,20 @@ async def test_a_connection_that_ends_in_a_move_leaves_its_channels_to_the_next_
         assert (calls.state, news.counters.gaps, calls.counters.gaps) == (S.READY, {}, {"outage": 1})
 
 
-async def test_where_the_next_connection_ends_in_a_move_both_are_closed_and_dialled_again() -> None:
+async def test_where_the_next_connection_ends_in_a_move_the_old_one_goes_on_and_is_rotated_later() -> None:
     async with moving() as (it, news, calls, sessions):
-        sessions.last.accept("news")
+        old, new = sessions.made
+        new.accept("news")
+        old.let_go("news")
         it.server.links[1].end(closed(1006))
-        await it.time.advance(1)
-        assert (news.state, calls.state) == (S.HANDSHAKING, S.HANDSHAKING)
-        assert (len(it.server.links), len(it.server.dials)) == (1, 3)
-        for name in ("news", "calls"):
-            sessions.last.accept(name)
-        assert (news.counters.gaps, calls.counters.gaps) == ({"outage": 1}, {"outage": 1})
+        assert (news.state, calls.state, len(it.server.dials)) == (S.HANDSHAKING, S.READY, 2)
+        assert "rotates again later, the next connection ended" in calls.status()["reason"]["text"]
+        old.accept("news")
+        assert (news.state, news.counters.gaps, calls.counters.gaps) == (S.READY, {"outage": 1}, {})
+        sessions.subscribe = sessions.unsubscribe = True
+        await it.time.advance(1.1)
+        assert (len(it.server.links), len(it.server.dials), calls.stats()["rotations"]) == (1, 3, 1)
+        assert (news.state, news.counters.gaps) == (S.READY, {"outage": 1})
 
 
 async def test_one_that_is_paused_in_a_move_leaves_both_connections() -> None:
@@ -206,8 +210,8 @@ async def test_critical_channels_are_subscribed_first() -> None:
     sessions = ScriptedSessions()
     plans = (shared("news", critical=False), shared("calls"), channel_plan("other", critical=False))
     async with scripted(*plans, make_session=sessions.make) as it:
-        it.channel.restart()
-        await it.time.settle()
+        it.channel.connection.end(closed(1006))  # type: ignore[union-attr]
+        await it.time.advance(1.1)
         assert [one.said for one in sessions.open if "sub news" in one.said] == [["sub calls", "sub news"]]
 
 

@@ -281,12 +281,7 @@ class Manager:
             "instance": self.plan.name,
             "pid": os.getpid(),
             "uptime_s": round(self.clock.monotonic() - self.started, 3),
-            "connections": {
-                "active": sum(upstream.attempts.holds_a_connection for upstream in self._upstreams),
-                "total": len(self._upstreams),
-                "successors": sum(one.attempts.describe_successor(one.snapshot) is not None for one in self._upstreams),
-                "unrouted": self._services.unrouted.messages,
-            },
+            "connections": self._upstreams.stats(),
             "channels": {channel.name: channel.stats() for channel in self.select(names)},
             "tokens": self.broker.stats(),
             "problems": self.problems.texts(),
@@ -297,4 +292,5 @@ class Manager:
 
     async def dial_once(self, channel: Channel) -> AttemptRecord:
         """Open a second connection for ``doctor --dial``, close it at once, and give its record."""
-        return await try_dial(self._services, channel.subscription.upstream.request(by_hand=True))
+        subscription = channel.subscription
+        return await try_dial(self._services, subscription.upstream.request(by_hand=True), subscription.member)

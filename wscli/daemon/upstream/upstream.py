@@ -204,13 +204,10 @@ class Upstream:
             self._carry_out(command)
         if after.state is not S.READY:
             self._end_moves(closed=after.state in SETTLED or after.state is S.IDLE)
-        if moved:
-            self._rotation.cancel()
-            if after.state is S.READY and (present := self.attempts.present) is not None:
-                self.regulate()
-                self._rotation.start(self.plan.rotate, present.record.expires_at)
-                self._limit_silence(present)
-                present.pass_on_early()
+        if moved and after.state is S.READY and (present := self.attempts.present) is not None:
+            self.regulate()
+            self._limit_silence(present)
+            present.pass_on_early()
 
     def _limit_silence(self, attempt: Attempt) -> None:
         clock, schedule = self._services.clock, self._services.schedule
@@ -218,6 +215,7 @@ class Upstream:
 
     def _enter(self, before: Snapshot, after: Snapshot) -> None:
         """Do what belongs to a state, or a connection, before the channels show it."""
+        self._rotation.cancel()
         if after.state is S.OFFLINE:
             self.destination.watch(delay_for(self.plan.backoff, max(1, after.attempt), self._services.chance))
         elif after.state is S.IDLE:
@@ -226,10 +224,13 @@ class Upstream:
             self.subscribers.wait_no_more()
             return
         if before.state is S.READY:
-            self.attempts.succeed()
+            if self.attempts.successor is not None:  # else the one before is the present one again
+                self.attempts.succeed()
         elif (present := self.attempts.present) is not None:
             present.taken_over = self.health.handed_over()
         self.roster.subscribe_all()
+        if (present := self.attempts.present) is not None:
+            self._rotation.start(self.plan.rotate, present.record.expires_at)
 
     def _end_moves(self, *, closed: bool) -> None:
         """Close the connections whose channels can move to no next one; ``closed``: receive nothing more over them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from wscli.session.actions import ChannelSession, StepWaits, SubscriptionReady, Unsubscribed
@@ -29,12 +29,9 @@ class _Takes(Protocol):
         """Leave it out from now on."""
 
 
-class _Pool(_Takes, Protocol):
-    def take_pool(self, parts: Collection[ChannelPart]) -> None:
-        """Give channels what was held for those to come."""
-
-    def close_pool(self) -> None:
-        """Hold nothing more for those to come."""
+class _Pipeline(_Takes, Protocol):
+    def open(self) -> None:
+        """Give the channels what was held for them."""
 
 
 class _Timers(_Takes, Protocol):
@@ -52,19 +49,18 @@ class Channels:
         outbound: Outbound,
         delivery: Delivery,
         rules: _Takes,
-        pool: _Pool,
+        pipeline: _Pipeline,
         timers: _Timers,
     ) -> None:
         self._core, self._steps, self._outbound, self._delivery = core, steps, outbound, delivery
-        self._pool, self._rules, self._timers = pool, rules, timers
-        self._takes: tuple[_Takes, ...] = (pool, rules, timers)
+        self._pipeline, self._rules, self._timers = pipeline, rules, timers
+        self._takes: tuple[_Takes, ...] = (pipeline, rules, timers)
         self._pace = RateWindow(core.plan.limits.subscribe)
         self._queue: list[tuple[bool, int, ChannelPart]] = []
         self._timer = 0
         self._runs: dict[ChannelPart, Run] = {}
         self._kept: dict[str, ChannelPart] = {}
         """The channels that need no subscription, with their parts of the lost connection."""
-        self._closing = False
         self._left: set[str] = set()
         """Those that were on this connection before: what it resumed is not theirs any more."""
 
@@ -82,9 +78,6 @@ class Channels:
         part = core.channels[channel.name] = ChannelPart(channel, scope, core.changes)
         for one in self._takes:
             one.place(part)
-        if core.pooling and core.ready:
-            self._pool.take_pool((part,))
-            self._close_pool_soon()
         heapq.heappush(self._queue, (not channel.critical, next(core.numbers), part))
         self._pump()
         self._tell_queued(part)
@@ -93,21 +86,10 @@ class Channels:
         """Subscribe those that joined before ``hello`` was over; ``kept``: but for those that were ready before."""
         if kept:
             self._kept = dict(self._core.before.subscribed or {})
-        parts = tuple(self._core.channels.values())
-        if parts:
-            self._pool.take_pool(parts)
-            self._pool.close_pool()
+        self._pipeline.open()
         self._pump()
-        for part in parts:
+        for part in self._core.channels.values():
             self._tell_queued(part)
-
-    def _close_pool_soon(self) -> None:
-        """Hold nothing more: at once, or where channels share the upstream, after those that join in this turn."""
-        if not self._core.shared:
-            self._pool.close_pool()
-        elif not self._closing:
-            self._closing = True
-            self._core.after(0.0, self._pool.close_pool)
 
     def _pump(self) -> None:
         """Subscribe the next ones, as far as their pace allows."""

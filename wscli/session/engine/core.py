@@ -51,10 +51,8 @@ class Core:
         self.shared = shared
         self.actions: list[SessionAction] = []
         self.changes: list[Part] = []
-        self.pooling = True
-        """Whether messages are held for channels to come."""
-        self.pooled = 0
-        """Bytes of those."""
+        self.held_bytes = 0
+        """Bytes of messages that are held until ``hello`` is over."""
         self.upstream = Part(None, dict(memory.kept), {**scope, "now": _Now(clock)}, self.changes)
         self.channels: dict[str, ChannelPart] = {}
         self.ready = False

@@ -15,7 +15,7 @@ from wscli.session.plan import Rule
 __all__ = ["Delivery", "MOST_BYTES", "MOST_HELD", "Outcome", "TOO_MUCH_HELD"]
 
 MOST_BYTES, MOST_HELD = 1 << 20, 1 << 16
-"""Of the messages that are held for a channel, or for channels to come: bytes, and how many."""
+"""Of the messages that are held for a channel, or until ``hello`` is over: bytes, and how many."""
 TOO_MUCH_HELD = "over 1MiB of messages, or over 65536, arrived before the channel was subscribed"
 
 
@@ -171,7 +171,7 @@ class Delivery:
                 return False
             if not core.shared:  # it is written with its channel's history
                 whose = next(iter(core.channels.values()), None)
-        if whose is None or core.pooled or (isinstance(whose, ChannelPart) and whose.held):
+        if whose is None or core.held_bytes or (isinstance(whose, ChannelPart) and whose.held):
             return False
         part.kept_changed = False
         space = "var" if part is core.upstream else "sub"

@@ -13,16 +13,11 @@ from wscli.templates import Template
 from wscli.templates.paths import ABSENT, JsonPath
 from wscli.templates.shapes import Equality, Shape
 
-__all__ = ["ChannelIndex", "Found", "Routes", "leaf_value", "shown_by", "value_at"]
+__all__ = ["ChannelIndex", "Found", "Routes", "leaf_value", "shown_by"]
 
 _SPACES = ("sub", "param", "with")
 Matches = Callable[[Any, Any], bool]
 _NONE: tuple[tuple[ChannelPart, Matches], ...] = ()
-
-
-def value_at(path: JsonPath) -> Callable[[Any], Any]:
-    """Make the fastest function that gives what a message has at the path."""
-    return leaf_value(path.steps) if len(path.steps) == 1 and isinstance(path.steps[0], str) else path.get
 
 
 def leaf_value(path: Sequence[Any]) -> Callable[[Any], Any]:
@@ -58,7 +53,8 @@ class ChannelIndex:
         self.remove(part)
         key = ABSENT if self._leaf is None else self._leaf.key(part.scope)
         if self._optional or key is not ABSENT:
-            filled = self._shape.filled({space: part.scope[space] for space in _SPACES})
+            known = None if key is ABSENT else self._leaf
+            filled = self._shape.filled({space: part.scope[space] for space in _SPACES}, known=known)
             self._entries(key).append((part, filled.matches))
             self._keys[part] = key
 
@@ -184,5 +180,5 @@ def shown_by(path: JsonPath | None) -> Callable[[Any], Sequence[Unit] | None] | 
     if path.many:
         each = path.each
         return lambda value: None if (found := each(value)) is None else [shown_unit(one) for one in found]
-    get = value_at(path)
+    get = path.get
     return lambda value: None if (found := get(value)) is ABSENT else (shown_unit(found),)

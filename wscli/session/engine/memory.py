@@ -18,7 +18,7 @@ class Lost:
     orders: dict[str | None, int] = field(default_factory=dict)
     """The last number of ``order``, by channel; None is the upstream's."""
     undelivered: set[str | None] = field(default_factory=set)
-    """The channels for which messages were held; None: those to come."""
+    """The channels for which messages were held; None: all, during ``hello``."""
 
 
 class Memory:

@@ -210,7 +210,10 @@ class Outbound:
             whole = value if outgoing is None else outgoing.render(scope)
             if plan.merge is not None:
                 if not isinstance(whole, dict):
-                    raise NotSent("the session adds keys to each message (merge), which must be a JSON object")
+                    raise NotSent(
+                        "the message must be a JSON object: the session adds keys to it (merge)",
+                        "send an object, such as {}",
+                    )
                 whole = {**whole, **plan.merge.render(scope)}
             return encode_message(self._frames, whole, outgoing=outgoing is not None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from wscli.core.failures import Failure, FailureKind
@@ -21,15 +21,14 @@ __all__ = ["Pipeline"]
 _TEXT = ord("t")
 
 
-class _Pooled(NamedTuple):
-    """A message that is held for channels to come."""
+class _Held(NamedTuple):
+    """A message that is held until ``hello`` is over."""
 
     value: Any
     payload: bytes
     binary: bool
     ack: int | None
     dropped_for: Sequence[Part]
-    taken: list[ChannelPart]
 
 
 class Pipeline:
@@ -56,7 +55,7 @@ class Pipeline:
         self._order = plan.order
         self._looks = bool(plan.rules or plan.route or plan.show or plan.order) or self._decoder is not None
         """Whether something looks at each message."""
-        self._pool: list[_Pooled | HeldGap] = []
+        self._held: list[_Held | HeldGap] = []
         self._higher: dict[str | None, int] = {}
         """The last number where a 0 or 1 followed, which is a message once more if the number after it is higher."""
         self.unrouted = 0
@@ -72,38 +71,23 @@ class Pipeline:
         """Route no message to it any more."""
         self._routes.remove(part)
 
-    def take_pool(self, parts: Collection[ChannelPart]) -> None:
-        """Give channels what was held for those to come."""
-        for one in self._pool:
-            if isinstance(one, HeldGap):
-                for part in parts:
-                    self._delivery.gap(part, one.reason, one.missed)
-                continue
-            found = [mine for mine in self._find(one.value) if mine[0] in parts and mine[0] not in one.dropped_for]
-            if found:
-                one.taken.append(found[0][0])
-                self._give(found, one.value, one.payload, one.binary, one.ack)
-
-    def close_pool(self) -> None:
-        """Hold nothing more for channels to come."""
-        pool, self._pool = self._pool, []
-        self._core.pooled = 0
-        self._core.pooling = False
+    def open(self) -> None:
+        """Give the channels what was held until ``hello`` is over."""
+        held, self._held = self._held, []
+        self._core.held_bytes = 0
         self._core.now.undelivered.discard(None)
-        for one in pool:
-            if isinstance(one, _Pooled):
-                self.unrouted += not (one.taken or one.dropped_for)
-                if one.ack is not None:
-                    self._delivery.logged(one.ack)
+        for one in held:
+            if isinstance(one, HeldGap):
+                self._gap(self._core.upstream, one.reason, one.missed)
+            else:
+                self._route(*one)
 
     # messages
 
     def received(self, payloads: Sequence[bytes], kinds: bytes | None) -> None:
         """Take the messages of one turn all the way, one after the other."""
         core = self._core
-        if core.pooling and core.ready and core.channels:
-            self.close_pool()
-        if not self._looks and not core.pooling and not self._waits.count and not self._replies.count:
+        if not self._looks and core.ready and not self._waits.count and not self._replies.count:
             for part in core.channels.values():
                 self._delivery.give_all(part, payloads, kinds)
             self.unrouted += 0 if core.channels else len(payloads)
@@ -131,8 +115,8 @@ class Pipeline:
         outcome = self._apply(value)
         if outcome is not None:
             self._go_by(outcome, value, payload, binary)
-        elif self._core.pooling:
-            self._hold(_Pooled(value, payload, binary, None, (), []))
+        elif not self._core.ready:
+            self._hold(_Held(value, payload, binary, None, ()))
         elif found := self._find(value):
             self._give(found, value, payload, binary, None)
         else:
@@ -161,15 +145,20 @@ class Pipeline:
         for part in outcome.gaps:
             self._gap(part, "declared", None)
         ack = self._delivery.acknowledge(outcome.acks) if outcome.acks else None
-        if not outcome.dropped and self._core.pooling:
-            self._hold(_Pooled(value, payload, binary, ack, outcome.dropped_for, []))
-            return
-        if not outcome.dropped:
-            found = self._find(value)
-            self.unrouted += not (found or outcome.dropped_for)
-            if outcome.dropped_for:
-                found = [one for one in found if one[0] not in outcome.dropped_for]
-            self._give(found, value, payload, binary, ack)
+        if outcome.dropped:
+            if ack is not None:
+                self._delivery.logged(ack)
+        elif self._core.ready:
+            self._route(value, payload, binary, ack, outcome.dropped_for)
+        else:
+            self._hold(_Held(value, payload, binary, ack, outcome.dropped_for))
+
+    def _route(self, value: Any, payload: bytes, binary: bool, ack: int | None, dropped_for: Sequence[Part]) -> None:
+        found = self._find(value)
+        self.unrouted += not (found or dropped_for)
+        if dropped_for:
+            found = [one for one in found if one[0] not in dropped_for]
+        self._give(found, value, payload, binary, ack)
         if ack is not None:
             self._delivery.logged(ack)
 
@@ -189,13 +178,13 @@ class Pipeline:
             else:
                 self._delivery.give_parts(part, units, key, ack)
 
-    def _hold(self, one: _Pooled) -> None:
-        self._core.pooled += len(one.payload)
-        if self._core.pooled > MOST_BYTES or len(self._pool) >= MOST_HELD:
-            self._pool.clear()
+    def _hold(self, one: _Held) -> None:
+        self._core.held_bytes += len(one.payload)
+        if self._core.held_bytes > MOST_BYTES or len(self._held) >= MOST_HELD:
+            self._held.clear()
             self._core.fail(self._core.upstream, "hello", TOO_MUCH_HELD)
         else:
-            self._pool.append(one)
+            self._held.append(one)
             self._core.now.undelivered.add(None)
 
     # numbers and gaps
@@ -205,11 +194,11 @@ class Pipeline:
         if isinstance(part, ChannelPart):
             self._delivery.gap(part, reason, missed)
             return
-        if self._core.pooling:
-            self._pool.append(HeldGap(reason, missed))
-        else:
+        if self._core.ready:
             for one in self._core.channels.values():
                 self._delivery.gap(one, reason, missed)
+        else:
+            self._held.append(HeldGap(reason, missed))
 
     def _missed(self, whose: str | None, path: JsonPath, value: Any) -> int:
         """Count a number of ``order``, and give how many before it are missing.

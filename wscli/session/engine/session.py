@@ -176,9 +176,8 @@ class RunningSession:
     def join(self, channel: ChannelSession) -> list[SessionAction]:
         """Subscribe a channel, at once or as ``hello`` is over and ``limits.subscribe`` allows.
 
-        What arrives during ``hello`` is held for those that join before ``opened`` or, where none does, in the same
-        turn as ``SessionReady``. ``SubscriptionReady`` or ``JudgeChannel`` (``JudgeUpstream`` where the upstream is not
-        shared) says how it went.
+        What arrives during ``hello`` is held for those that join before it is over. ``SubscriptionReady`` or
+        ``JudgeChannel`` (``JudgeUpstream`` where the upstream is not shared) says how it went.
         """
         self._channels.join(channel)
         return self._done()

@@ -1,4 +1,4 @@
-"""``doctor --dial``: a second connection runs ``before`` and ``hello``, says how far it got, and closes."""
+"""``doctor --dial``: a second connection logs in and subscribes, says how far it got, and closes."""
 
 from __future__ import annotations
 
@@ -49,3 +49,23 @@ async def test_the_steps_are_shown_without_secrets_and_the_connection_is_closed(
         failure = (await dialling).failure
         assert failure is not None
         assert "within 5s" in failure.text
+
+
+async def test_the_channel_is_subscribed_as_well_and_its_refusal_is_told() -> None:
+    async with scripted(channel_plan(eager=False)) as it:
+        plan = channel_plan(session=session("subscribe: [{send: {type: sub}, expect: {type: done}, within: 5s}]"))
+        it.channel.subscription.upstream.plan = it.channel.subscription.member.plan = plan.upstream
+        it.server.on_open = lambda link: answer(link, '{"type":"done"}')
+        record = await it.manager.dial_once(it.channel)
+        assert record.failure is None
+        assert [(step.place, step.ok) for _, step in record.shown_session("news")] == [("subscribe[0]", True)]
+        assert it.server.links == []
+
+        it.server.on_open = lambda link: None
+        dialling = asyncio.ensure_future(it.manager.dial_once(it.channel))
+        await it.time.advance(6.0)
+        record = await dialling
+        assert record.failure is not None
+        assert record.failure.moment == "subscribe"
+        assert [(step.place, step.ok) for _, step in record.shown_session("news")] == [("subscribe[0]", False)]
+        assert record.shown_session("other") == []

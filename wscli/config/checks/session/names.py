@@ -62,7 +62,7 @@ def _check_groups(site: Site, sub_kind: str | None) -> None:
     """Refuse a number where a regex's group is text: it would never match."""
     for located, shape, sent_kind in site.shapes:
         for one in shape.equalities:
-            if not one.path or (one.path[0] not in site.groups and one.path[0] != "headers"):
+            if not one.path or one.path[0] not in site.groups:
                 continue
             wrong = _never_text(one.wanted, {("sub", "ref"): sub_kind, ("sent", "ref"): sent_kind})
             if wrong:

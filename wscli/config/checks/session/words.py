@@ -29,9 +29,9 @@ def sent_words(located: Located) -> str:
     return "a message"
 
 
-def expected_words(located: Located) -> str:
-    """Write a shape in one line, such as ``{type: connection_ack}``."""
-    text = _flow(located)
+def expected_words(*shapes: Located) -> str:
+    """Write a shape, or alternatives, in one line, such as ``{type: connection_ack}``."""
+    text = " or ".join(map(_flow, shapes))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 

@@ -112,6 +112,18 @@ class Attempts:
             self.draining.append(old)
             self._succeeded_at = self._services.clock.wall()
 
+    def fall_back(self) -> int | None:
+        """Have the connection before be the present one again, if it still carries channels, and give its generation.
+
+        The present one has ended.
+        """
+        old = next((one for one in reversed(self.draining) if not one.closing), None)
+        if old is None:
+            return None
+        self.draining.remove(old)
+        self.present, old.superseded = old, False
+        return old.generation
+
     def close_drained(self, *, all_of_them: bool = False) -> None:
         """Close the connections that successors replaced, once no channel is on them."""
         for old in self.draining:

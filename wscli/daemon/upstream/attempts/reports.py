@@ -75,8 +75,13 @@ class AttemptReports:
             upstream.roster.ended(attempt, failure)
             upstream.attempts.close_drained()
             return
+        was_present = attempt is upstream.attempts.present
         upstream.attempts.discard(attempt)
+        back_to = upstream.attempts.fall_back() if was_present else None
         upstream.roster.ended(attempt, failure)
+        if back_to is not None:
+            upstream.feed(events.FellBack(attempt.generation, back_to, failure))
+            return
         health = upstream.health.judged(attempt.ready_at, upstream.plan.backoff.reset_after)
         token = upstream.attempts.newest_token(attempt.generation)
         has_successor = upstream.snapshot.successor is not None

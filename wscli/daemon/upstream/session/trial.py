@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from wscli.config.plan import UpstreamPlan
 from wscli.core.failures import Failure, Verdict
 from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, DialRequest
-from wscli.daemon.upstream.members.member import Member
+from wscli.daemon.upstream.members.member import Member, Subscriber
 from wscli.daemon.upstream.members.subscribers import Subscribers
 from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.services import Services
@@ -34,12 +34,28 @@ class _Owner:
     subscribers: Subscribers = field(default_factory=Subscribers)
 
 
+@dataclass(slots=True)
+class _Applicant:
+    """What a session sees of the channel that it subscribes; nothing that it keeps is kept."""
+
+    name: str
+    params: Mapping[str, str]
+    values: Mapping[str, Any]
+    critical: bool = True
+    dedupe: None = None
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def keep(self, kept: Mapping[str, Mapping[str, Any]]) -> None: ...
+
+
 class _Trial:
     """Listens to the connection and to its session until it is known how far they got."""
 
     def __init__(self, record: AttemptRecord) -> None:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.receive: Callable[[list[bytes], bytes | None], None] | None = None
+        self.subscribe: Callable[[], None] = lambda: None
+        """Called once the session is open."""
         self._record = record
 
     def _end(self, failure: Failure | None) -> None:
@@ -59,28 +75,38 @@ class _Trial:
     # SessionListener
 
     def ready(self, *, resumed: bool) -> None:
-        self._end(None)
+        self.subscribe()
 
     def judged(self, verdict: Verdict | None, failure: Failure) -> None:
         self._end(failure)
 
+    def subscribed(self, member: Member, *, resumed: bool) -> None:
+        self._end(None)
+
+    def refused(self, member: Member, verdict: Verdict | None, failure: Failure) -> None:
+        self._end(failure)
+
     def progressed(self, text: str) -> None: ...
-    def subscribed(self, member: Member, *, resumed: bool) -> None: ...
     def subscribing(self, member: Member, text: str) -> None: ...
-    def refused(self, member: Member, verdict: Verdict | None, failure: Failure) -> None: ...
     def unsubscribed(self, member: Member) -> None: ...
     def deliver(self, member: Member, delivery: Deliver, logged: Callable[[int], None]) -> None: ...
     def gap(self, member: Member, reason: str, missed: int | None) -> None: ...
 
 
-async def try_dial(services: Services, request: DialRequest) -> AttemptRecord:
-    """Dial, log in, close, and give the record of the attempt.
+async def try_dial(services: Services, request: DialRequest, channel: Member) -> AttemptRecord:
+    """Dial, log in, subscribe as a channel does, close, and give the record of the attempt.
 
-    It runs ``before`` and ``hello`` of a session, never ``resume``: what the upstream keeps is left alone.
+    It runs ``before``, ``hello`` and ``subscribe`` of a session, never ``resume``: what the upstream and the channel
+    keep is left alone.
     """
     record = AttemptRecord(started=services.clock.wall())
     trial = _Trial(record)
-    session = DeclaredSession(_Owner(request.plan, request.params, request.values), services).attempt(record, trial)
+    owner = _Owner(request.plan, request.params, request.values)
+    applicant = _Applicant(channel.name, channel.params, channel.values)
+    member = Member(cast("Subscriber", applicant), channel.plan, joined=True)
+    owner.subscribers.members.append(member)
+    session = DeclaredSession(owner, services).attempt(record, trial)
+    trial.subscribe = lambda: session.join(member)
     trial.receive = session.receive
     try:
         asked = replace(request, prepare=session.prepare)

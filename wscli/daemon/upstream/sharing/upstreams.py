@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from wscli.config.dial_plan import UpstreamKey
 from wscli.config.plan import UpstreamPlan
+from wscli.control.messages import Connections
 from wscli.core.events import CloseRequested
 from wscli.daemon.upstream.members.member import Member, Subscriber
 from wscli.daemon.upstream.services import Services
@@ -98,6 +99,15 @@ class Upstreams:
         """Take a closed channel's subscription back."""
         subscription.cancel()
         self._left(subscription.upstream)
+
+    def stats(self) -> Connections:
+        """Give the ``connections`` of ``stats --json``."""
+        return {
+            "active": sum(one.attempts.holds_a_connection for one in self),
+            "total": len(self),
+            "successors": sum(one.attempts.describe_successor(one.snapshot) is not None for one in self),
+            "unrouted": self._services.unrouted.messages,
+        }
 
     def addresses(self) -> set[str]:
         """Give the IP addresses that were dialled last."""
