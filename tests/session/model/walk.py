@@ -66,7 +66,7 @@ class _Wait:
     """A step that waits for a message."""
 
     def __init__(self, walk: Walk, step: Step, answered: Callable[[Any, Any], None]) -> None:
-        self.walk, self.expect, self.drop, self.answered = walk, step.expect, step.drop, answered
+        self.walk, self.expect, self.answered = walk, step.expect, answered
 
 
 class _Outgoing:

@@ -282,7 +282,7 @@ class Run:
             return
         self._part.resumed = self._part.resumed or found.resumed
         if found.then is not None:
-            raise step_failed(step, self._moment, f"the answer fits {found.shown or 'an alternative'}", found.then)
+            raise step_failed(step, self._moment, f"the answer was {self._answer_text}", found.then)
 
     # what it tells
 
