@@ -148,6 +148,8 @@ def test_the_tables_stand_a_channel_that_never_connected() -> None:
     stats: Any = {"instance": "app", "pid": 1, "uptime_s": 61.0, "connections": connections, "tokens": {}}
     stats["channels"] = {"calls": calls}
     assert stats_text(stats).startswith("app: pid 1, up 1m1s, 0 of 1 connections open\n\nCHANNEL")
+    stats["connections"]["unrouted"] = 1
+    assert ", 0 of 1 connections open, 1 message unrouted\n" in stats_text(stats)
     empty = tokens_text({"t": {"state": "empty", "expires_in_s": None, "fetches": 0, "served": 0}})
     assert empty.splitlines()[1].split() == ["t", "empty", "-", "0", "0", "-"]
 

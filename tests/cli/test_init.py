@@ -59,6 +59,9 @@ def test_a_file_that_is_there_is_not_changed(capsys: pytest.CaptureFixture[str])
     assert code == 1
     assert err.startswith("error: 'wscli.yaml' is there already, and was not changed\nhint: another FILE, or - ")
     assert Path("wscli.yaml").read_text() == "mine"
+    Path("wscli.yaml").write_text("")  # as a shell makes it for `> wscli.yaml`
+    assert run(capsys)[0] == 0
+    assert Path("wscli.yaml").read_text() == PLAIN
 
 
 def test_it_goes_where_it_is_told_to(capsys: pytest.CaptureFixture[str]) -> None:

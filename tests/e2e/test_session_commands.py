@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from websockets.sync.server import ServerConnection
 
 from tests.adapter.upstream import serving
 from tests.processes import Manager, Wscli
+from wscli import AsyncClient, Client
 
 CONFIG = """
 version: 1
@@ -142,6 +144,24 @@ def test_request_finds_the_reply_that_the_session_declares(running: Scene) -> No
     assert [one["room"] for one in said] == ["lobby", "hall"]
     asked = running.wscli("request", "lobby", '{"text": "x"}', "--match", '.type == "never"', "--timeout", "300ms")
     assert asked.returncode == 124
+
+
+def test_programs_request_and_look_as_the_commands_do(running: Scene) -> None:
+    environ = {"WSCLI_RUNTIME_DIR": str(running.wscli.runtime)}
+    client, by_async = Client(environ=environ), AsyncClient(environ=environ)
+    before = client.status("lobby")
+    replies = [
+        client.request("lobby", '{"text": "sync", "mine": {ref.int}}'),
+        asyncio.run(by_async.request("lobby", '{"text": "async"}')),
+    ]
+    assert [reply.json()["text"] for reply in replies] == ["sync", "async"]
+    assert [(reply.channel, reply.backfill) for reply in replies] == [("lobby", False)] * 2
+    mine = next(said for _, said in running.chat.heard if said.get("text") == "sync")
+    assert mine["mine"] == mine["req"]
+    for doctor in (client.doctor("lobby"), asyncio.run(by_async.doctor("lobby"))):
+        assert doctor["attempt"] is not None
+        assert [one["place"] for one in doctor["attempt"]["session"]] == ["hello[0]", "hello[1]", "subscribe[0]"]
+    assert client.status("lobby")[0]["since"] == before[0]["since"]
 
 
 def test_resubscribe_subscribes_one_channel_anew_on_its_connection(running: Scene) -> None:

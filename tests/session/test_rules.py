@@ -43,7 +43,7 @@ def test_of_one_message_the_first_then_counts_and_its_batch_is_finished_first() 
     assert host.got == {"c": [{"n": 1}, {"n": 2}, {"m": 3}]}
     deliver, judge = host.of(a.Deliver)[0], host.of(a.JudgeUpstream)[0]
     assert host.actions.index(deliver) < host.actions.index(judge)
-    assert (judge.failure.text, judge.failure.moment) == ("rules[0]: a message fits {n: '1'}", "rule")
+    assert (judge.failure.text, judge.failure.moment) == ('rules[0]: the server sent {"n":1}', "rule")
 
 
 def test_then_gap_records_a_gap_before_the_message_and_goes_on() -> None:

@@ -71,6 +71,19 @@ def _complete_presets(ctx: click.Context, param: click.Parameter, incomplete: st
     return [name for name in preset_names() if name.startswith(incomplete)]
 
 
+def _write(path: Path, text: str) -> None:
+    """Write a file that is not there, or that a shell has just made for `> FILE`."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        if path.stat().st_size:
+            raise WscliError(
+                f"{str(path)!r} is there already, and was not changed", "another FILE, or - for stdout: `wscli init -`"
+            ) from None
+        path.write_text(text, encoding="utf-8")
+
+
 @click.command("init")
 @click.argument("named", required=False, metavar="[FILE]", type=click.Path())
 @file_option("The file to write.")
@@ -96,13 +109,7 @@ def command(named: str | None, preset: str | None) -> int:
     if path == "-":
         put(text)
         return 0
-    try:
-        with Path(path).open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise WscliError(
-            f"{path!r} is there already, and was not changed", "another FILE, or - for stdout: `wscli init -`"
-        ) from None
+    _write(Path(path), text)
     option = "" if os.path.relpath(path) == DEFAULT_FILE else f" -c {quote(path)}"
     steps = ["edit it"] if "example.com" in text else []
     steps += [f"set {name}" for name in variables_of(text)]

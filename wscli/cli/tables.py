@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from wscli.cli.formatting import consumer_lines, duration, next_step, problem_lines, size, state_style
+from wscli.cli.formatting import consumer_lines, counted, duration, next_step, problem_lines, size, state_style
 from wscli.cli.printing import styled
 from wscli.control.text import escape
 
@@ -67,6 +67,8 @@ def states_text(channels: Sequence[Status], own: Sequence[str] = (), *, now: flo
 def stats_text(stats: Stats) -> str:
     """Show the counters: a line on the instance, the channels, the tokens."""
     connections = f"{stats['connections']['active']} of {stats['connections']['total']} connections open"
+    if unrouted := stats["connections"].get("unrouted"):  # a manager of an earlier version counts none
+        connections += f", {counted(unrouted, 'message')} unrouted"
     parts = [f"{escape(stats['instance'])}: pid {stats['pid']}, up {duration(stats['uptime_s'])}, {connections}\n"]
     if stats["channels"]:
         head = ("CHANNEL", "STATE", "RECEIVED", "", "SENT", "", "CONNECTS", "RTT", "READERS", "HISTORY", "LAST CLOSE")

@@ -84,7 +84,6 @@ class Step:
     within: float = 10.0
     set: Mapping[str, Assigned] = field(default_factory=dict)
     keep: Mapping[str, Assigned] = field(default_factory=dict)
-    drop: bool = True
     tokens: frozenset[str] = frozenset()
     """The token sources that it names; they are asked for as it runs."""
 

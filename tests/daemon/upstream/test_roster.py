@@ -116,6 +116,22 @@ async def test_the_last_one_that_leaves_says_bye_and_receives_until_the_close() 
         assert (news.state, calls.state) == (S.STOPPED, S.STOPPED)
 
 
+async def test_reading_goes_on_while_one_waits_for_the_answer_to_its_subscription() -> None:
+    async with two(ScriptedSessions(subscribe=False)) as (it, news, calls, sessions):
+        sessions.last.accept("news")
+        news.subscription.hold(True)
+        assert it.server.link.reading
+        sessions.last.refuse("calls", Verdict(Action.RETRY))
+        assert not it.server.link.reading, "the other one waits for nothing of the server"
+        await it.time.advance(1.1)
+        assert it.server.link.reading
+        sessions.last.accept("calls")
+        calls.subscription.hold(True)
+        assert not it.server.link.reading
+        news.subscription.hold(False)
+        assert it.server.link.reading
+
+
 async def test_a_lazy_channel_lingers_and_unsubscribes_by_itself() -> None:
     plans = (shared("news"), shared("calls", eager=False, linger=5.0))
     sessions = ScriptedSessions()

@@ -76,10 +76,8 @@ class Schedule:
     def refuse(self, one: ScriptedSession, name: str, number: int) -> None:
         final = number % 8 == 7
         verdict = FINAL[number % 2] if final else VERDICTS[number % len(VERDICTS)]
-        superseded = name in one.subscribed and self.channels[name].connection is not one.connection
-        moving = one is not self.sessions.open[-1]
         one.refuse(name, verdict)
-        if final and not superseded and not moving:
+        if final and not attempt_of(one).superseded:
             self.by_hand[name] = self.channels[name].state
 
     def person(self, channel: Channel, kind: str) -> None:

@@ -229,7 +229,7 @@ def sizes(it: Scripted) -> list[int]:
 async def test_a_limited_number_of_channels_share_each_connection_and_one_goes_to_the_first_with_room() -> None:
     async with scripted(*rooms(5, most=2)) as it:
         assert (sizes(it), len(it.server.links)) == ([2, 2, 1], 3)
-        assert it.manager.stats()["connections"] == {"active": 3, "total": 3, "successors": 0}
+        assert it.manager.stats()["connections"]["total"] == 3
         plans = dict(it.manager.plan.channels)
         del plans["room0"]
         it.manager.apply(replace(it.manager.plan, channels=plans))

@@ -51,7 +51,7 @@ class Flow:
             if found is not None:
                 self.waits.remove(wait)
                 wait.answered(found, value)
-                if wait.drop and found.drop:
+                if found.drop:
                     for rule in self.plan.rules:
                         for party in self.fitting(rule, value):
                             self.capture(rule, party, value)

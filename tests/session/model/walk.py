@@ -67,7 +67,7 @@ class _Wait:
 
     def __init__(self, walk: Walk, at: int) -> None:
         self.walk, self.at = walk, at
-        self.expect, self.drop = walk.all[at].expect, walk.all[at].drop
+        self.expect = walk.all[at].expect
         self.answer: Any = None
 
     @property

@@ -153,10 +153,7 @@ class Channel:
         self.feed(events.StopRequested())
 
     def restart(self) -> None:
-        """Close it and open it again; start it where it is not open.
-
-        Where others share its ready connection it is subscribed anew on that, which stays open.
-        """
+        """Connect it anew; on a ready connection that others share, subscribe it anew; start it where it is closed."""
         if self._may_reconnect and self.subscription.has_neighbours and self.state in (S.READY, S.HANDSHAKING):
             self.subscription.resubscribe()
         elif self._may_reconnect:
@@ -170,15 +167,19 @@ class Channel:
         Raises:
             UsageError: its endpoint declares ``rotate: none``.
         """
+        self.check_rotation()
+        if self._may_reconnect:
+            self.subscription.rotate("rotated by hand")
+        else:
+            self.start()
+
+    def check_rotation(self) -> None:
+        """Refuse a rotation that its endpoint forbids, as ``rotate`` does."""
         if not self.plan.upstream.rotates:
             raise UsageError(
                 f"channel {self.name!r} cannot be rotated: 'rotate' is none for its endpoint",
                 f"`wscli restart {quote(self.name)}` closes its connection first",
             )
-        if self._may_reconnect:
-            self.subscription.rotate("rotated by hand")
-        else:
-            self.start()
 
     def resubscribe(self) -> None:
         """Subscribe it anew on its open connection; open it where that is not under way."""

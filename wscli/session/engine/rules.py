@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from wscli.core.failures import Verdict
+from wscli.jsontext import encode_json
 from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import Outcome
 from wscli.session.engine.index import ChannelIndex
 from wscli.session.engine.outgoing import Outbound
 from wscli.session.engine.parts import CaptureFailed, Captures, ChannelPart, Part, Phase
-from wscli.session.engine.steps.requests import StepFailed
+from wscli.session.engine.steps.requests import StepFailed, shortened
 from wscli.session.engine.steps.run import Run, Steps
 from wscli.session.plan import Rule
 from wscli.templates import TemplateError
@@ -133,7 +134,8 @@ class Rules:
         if rule.then is not None and outcome.judge in (None, rule):
             outcome.judge = rule
             if isinstance(rule.then, Verdict):
-                self._core.fail(part, "rule", f"{rule.place}: a message fits {rule.shown or 'the rule'}", rule.then)
+                sent = shortened(encode_json(value))
+                self._core.fail(part, "rule", f"{rule.place}: the server sent {sent}", rule.then)
             else:
                 outcome.gaps.append(part)
 

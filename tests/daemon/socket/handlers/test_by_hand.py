@@ -91,3 +91,12 @@ async def test_resubscribe_is_refused_where_no_session_subscribes(served: Served
     with pytest.raises(UsageError, match="channel 'calls' has no session, and nothing to subscribe"):
         await served.ask("resubscribe", {"channels": ["calls"]})
     assert served.calls.stats()["connects"] == 1
+
+
+async def test_one_that_may_not_rotate_leaves_all_untouched(served: Served) -> None:
+    manager = served.manager
+    fixed = {"calls": changed(served.calls.plan, rotates=False)}
+    manager.apply(replace(manager.plan, channels={**manager.plan.channels, **fixed}))
+    with pytest.raises(UsageError, match="'calls' cannot be rotated"):
+        await served.ask("rotate", {"channels": ["notifications", "calls"]})
+    assert served.notifications.subscription.successor is None

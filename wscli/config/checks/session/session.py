@@ -123,6 +123,10 @@ def _merge(located: Located | None, site: Site) -> JsonTemplate | None:
 
 
 def first_kind(steps: tuple[Step, ...]) -> str | None:
-    """Give the kind of reference of the first message that steps send."""
-    sends = (step.action.message for step in steps if isinstance(step.action, SendAction))
-    return ref_kind(next(sends, None))
+    """Give the kind of reference of the first message that steps send; ``when`` may skip some of them."""
+    for step in steps:
+        if isinstance(step.action, SendAction):
+            kind = ref_kind(step.action.message)
+            if kind is not None or not step.when:
+                return kind
+    return None

@@ -58,7 +58,9 @@ def _compile(located: Located, model: StepModel | None, place: Place, site: Site
     items = [] if expect is None else match_items(expect, site) or [expect]
     shapes = [item.get("match") or item for item in items]
     for shape in shapes:
-        _check_answer(shape, kind, located, place, site)
+        _check_answer(shape, located, place, site)
+    if send is not None and kind is None:
+        _refuse_sent(located, site)
     expected = expected_words(*shapes)
     return Step(
         place=place.name,
@@ -70,16 +72,20 @@ def _compile(located: Located, model: StepModel | None, place: Place, site: Site
         within=_within(located.get("within"), model, place, site),
         set=site.values(located.get("set"), within_expect, kept=False, has_message=answered),
         keep=site.values(located.get("keep"), within_expect, kept=True, has_message=answered),
-        drop=drop,
     )
 
 
-def _check_answer(match: Located, kind: str | None, step: Located, place: Place, site: Site) -> None:
-    """Check the shape of an answer, ``kind`` being that of the reference that its message has."""
+def _refuse_sent(step: Located, site: Site) -> None:
+    """Refuse ``{sent.ref}`` where the message of the step has no reference."""
+    for leaf in step.leaves():
+        if "sent" in spaces_of(leaf) and "send" not in leaf.path:
+            text = "the message of this step has no reference; write {ref.int}, {ref.str} or {ref.uuid} in it"
+            site.add(leaf, f"'{{sent.ref}}': {text}")
+
+
+def _check_answer(match: Located, step: Located, place: Place, site: Site) -> None:
+    """Refuse an answer that may be another channel's."""
     named = spaces_of(match)
-    if "sent" in named and kind is None and step.get("send") is not None:
-        text = "'{sent.ref}': the message of this step has no reference; write {ref.int}, {ref.str} or {ref.uuid} in it"
-        site.add(match, text)
     by_message = step.get("http") is None and step.get("run") is None
     if site.share and place.of_channel and by_message and named.isdisjoint(("sent", "sub", "with", "param")):
         text = "it could take another channel's answer; under 'share' it must name {sent}, {sub}, {with} or {param}"

@@ -38,8 +38,15 @@ async def restart(app: App, request: NamedChannels, peer: Peer) -> ChannelStates
 
 
 async def rotate(app: App, request: NamedChannels, peer: Peer) -> ChannelStates:
-    """Replace the connections of the named channels, each once; the instance of a template is created."""
+    """Replace the connections of the named channels, each once; the instance of a template is created.
+
+    Raises:
+        UsageError: an endpoint declares ``rotate: none``.
+
+    """
     channels = [app.manager.channel(name) for name in request["channels"]]
+    for channel in channels:
+        channel.check_rotation()  # before the first is rotated
     rotated = set()
     for channel in channels:
         upstream = channel.subscription.upstream if channel.subscription.member.joined else None

@@ -78,6 +78,7 @@ class Roster:
         if member.trying_since is None:
             member.trying_since = self._clock.monotonic()
         present.members[member] = "joining"
+        self._owner.regulate()
         present.session.join(member)
 
     def resubscribe(self, member: Member) -> None:

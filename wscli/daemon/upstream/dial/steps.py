@@ -44,6 +44,6 @@ class StepTrace:
         ]
 
     def forget(self, channel: str) -> None:
-        """Forget the steps of a channel that left."""
+        """Forget the steps of a channel that was removed."""
         for key in [key for key in self._steps if key[0] == channel]:
             del self._steps[key]

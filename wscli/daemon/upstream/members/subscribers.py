@@ -75,9 +75,12 @@ class Subscribers:
         return self._paused is not None
 
     def regulate(self, connection: Connection | None) -> None:
-        """Pause reading from the connection while every receiving channel holds it back, and only then."""
-        receiving = self._receiving()
-        paused = connection if receiving and all(one.held for one in receiving) else None
+        """Pause reading from the connection while every channel on it holds it back, and only then.
+
+        One that is being subscribed waits for an answer.
+        """
+        expected = [one for one in self.members if one.joined and not one.waits]
+        paused = connection if expected and all(one.held and one.receives for one in expected) else None
         if paused is self._paused:
             return
         if self._paused is not None and connection is not None:  # else it is closed, or being closed

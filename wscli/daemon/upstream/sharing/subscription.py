@@ -112,7 +112,8 @@ class Subscription:
 
     def rotate(self, text: str) -> None:
         """Open another connection before the present one is closed; where none is ready, connect."""
-        self.upstream.feed(ReplaceRequested(text))
+        if not self.upstream.attempts.moving:  # else that is under way
+            self.upstream.feed(ReplaceRequested(text))
 
     async def send(
         self,
@@ -172,6 +173,8 @@ class Subscription:
     def cancel(self) -> None:
         """Give the subscription up, once the channel is closed; the upstream ends with its last one."""
         self.upstream.subscribers.members.remove(self.member)
+        if (record := self.last_attempt) is not None and record.session is not None:
+            record.session.forget(self.member.name)
 
     def move(self, upstream: Upstream, text: str) -> bool:
         """Go on with another upstream, and say whether that opens there."""

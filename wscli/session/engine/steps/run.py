@@ -61,13 +61,7 @@ class Run:
     """One sequence of steps."""
 
     def __init__(
-        self,
-        steps: Steps,
-        sequence: Sequence[Step],
-        moment: str,
-        part: Part,
-        message: Any,
-        sent: _Sent | None,
+        self, steps: Steps, sequence: Sequence[Step], moment: str, part: Part, message: Any, sent: _Sent | None
     ) -> None:
         self._core, self._waits, self._outbound = steps.core, steps.waits, steps.outbound
         self._sequence = sequence
@@ -286,7 +280,7 @@ class Run:
             return
         self._part.resumed = self._part.resumed or found.resumed
         if found.then is not None:
-            raise step_failed(step, self._moment, f"the answer fits {found.shown or 'an alternative'}", found.then)
+            raise step_failed(step, self._moment, f"the answer was {self._answer_text}", found.then)
 
     # what it tells
 
