@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from wscli.config.checks.session.site import Site
@@ -73,7 +74,7 @@ def _check_groups(site: Site, sub_kind: str | None) -> None:
 
 def _never_text(wanted: Any, kinds: dict[tuple[str, str], str | None]) -> str | None:
     if not isinstance(wanted, Template):
-        return None if isinstance(wanted, str) else str(wanted)
+        return None if isinstance(wanted, str) else json.dumps(wanted)
     whole = wanted.whole
     if whole is not None and whole.filter is None and kinds.get((whole.space, whole.name)) == "int":
         return f"'{whole}', a number of {{ref.int}},"
