@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e.live import all_in, live
 from tests.presets.cases import CASES, Case
+from tests.presets.files import preset_file
+from tests.presets.servers.graphql_transport_ws import GraphqlServer
 from tests.presets.sockets import served
 from tests.waiting import eventually
 from wscli.core.states import ChannelState
@@ -31,3 +33,15 @@ async def test_a_channel_is_ready_gets_a_message_and_comes_back(case: Case, tmp_
             before = channel.counters.received
             case.publish(server)
             await eventually(lambda: channel.counters.received > before, 10)
+
+
+async def test_the_reason_of_a_refusal_quotes_the_server_without_secrets(tmp_path: Path) -> None:
+    server = GraphqlServer(needs_token=True)
+    values = {"query": "subscription { unknown }"}
+    async with served(server) as address:
+        url = f"ws://127.0.0.1:{address.port}/"
+        text = preset_file("graphql-transport-ws", {"main": values}, url=url, tokens=("graphql",))
+        async with live(tmp_path, text) as manager:
+            await all_in(manager, ChannelState.FAILED, 10)
+            (channel,) = manager.channels()
+            assert '"no such field, bearer ***"' in channel.snapshot.reason.text

@@ -16,11 +16,13 @@ class DiscordGateway(ScriptedServer):
         """By session: what was sent since, to be replayed."""
         self.session = ""
         self.seq = 0
+        self.attached = False
+        """Whether the connection has a session."""
         self.beats: list[tuple[float, Any]] = []
 
     def on_open(self, dialled: Dialled) -> None:
         assert dialled.query == {"v": "10", "encoding": "json"}
-        self.beats, self.opened = [], self.line.now()
+        self.beats, self.opened, self.attached = [], self.line.now(), False
         self.say({"op": 10, "d": {"heartbeat_interval": int(self.interval * 1000)}})
 
     def on_message(self, message: Any) -> None:
@@ -43,7 +45,7 @@ class DiscordGateway(ScriptedServer):
             self.line.close(4004, "Authentication failed.")
         elif "mute" not in self.faults:
             self.session, self.seq = f"s{len(self.sessions) + 1}", 0
-            self.sessions[self.session] = []
+            self.sessions[self.session], self.attached = [], True
             ready = {"session_id": self.session, "resume_gateway_url": "wss://gateway-us-east1-b.discord.gg"}
             self.dispatch("READY", ready)
 
@@ -52,7 +54,7 @@ class DiscordGateway(ScriptedServer):
         if data["session_id"] not in self.sessions:
             self.say({"op": 9, "d": False})
             return
-        self.session = data["session_id"]
+        self.session, self.attached = data["session_id"], True
         for one in self.sessions[self.session]:
             if one["s"] > data["seq"]:
                 self.say(one)
@@ -62,7 +64,8 @@ class DiscordGateway(ScriptedServer):
         self.seq += 1
         message = {"op": 0, "s": self.seq, "t": kind, "d": data}
         self.sessions[self.session].append(message)
-        self.say(message)
+        if self.attached:
+            self.say(message)
 
     def disconnected(self, code: int | None) -> None:
         super().disconnected(code)

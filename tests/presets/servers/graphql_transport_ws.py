@@ -48,7 +48,7 @@ class GraphqlServer(ScriptedServer):
         elif number in self.operations:
             self.line.close(4409, f"Subscriber for {number} already exists")
         elif "unknown" in payload["query"]:
-            self.say({"type": "error", "id": number, "payload": [{"message": "no such field"}]})
+            self.say({"type": "error", "id": number, "payload": [{"message": "no such field, bearer good"}]})
         elif payload["query"].startswith("query"):
             self.say({"type": "next", "id": number, "payload": {"data": {"answer": 42}}})
             self.say({"type": "complete", "id": number})

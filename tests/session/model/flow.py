@@ -47,11 +47,11 @@ class Flow:
         if missed := self.missed(None, self.plan.order, value):
             self.gap_of_all("skipped", missed)
         for wait in self.waits:
-            found = next((one for one in wait.expect if one.match.matches(value, wait.walk.scope)), None)
+            found = next((one for one in wait.expect if one.match.matches(value, wait.scope)), None)
             if found is not None:
                 self.waits.remove(wait)
                 wait.answered(found, value)
-                if wait.drop and found.drop:
+                if found.drop:
                     for rule in self.plan.rules:
                         for party in self.fitting(rule, value):
                             self.capture(rule, party, value)

@@ -14,7 +14,7 @@ from wscli.core.backoff import BackoffPolicy
 from wscli.core.failures import Action, Verdict
 from wscli.core.verdicts import VerdictKey, VerdictTable, parse_verdicts
 from wscli.templates import did_you_mean
-from wscli.values import shown
+from wscli.values import is_extension, shown
 
 __all__ = ["Policies", "check_shared_verdicts", "check_verdicts"]
 
@@ -29,6 +29,8 @@ def check_verdicts(
         return above
     table: dict[VerdictKey, Verdict] = {}
     for key, value in located.entries():
+        if is_extension(key):
+            continue
         try:
             (code,) = parse_verdicts({key: "stop"})
         except ValueError as error:

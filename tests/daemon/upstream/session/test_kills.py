@@ -9,18 +9,32 @@ import asyncio
 import itertools
 import json
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
 from tests.daemon.upstream.session.live import heard, live_plan, managed, messages, say, serving, until
-from tests.daemon.upstream.session.victim import RESUMING
+from tests.e2e.victim import dies
 from tests.waiting import eventually
 
+RESUMING = """
+hello:
+  - send: {op: login}
+    expect: {op: welcome}
+    keep: {sid: .sid, seq: .seq}
+resume:
+  needs: [sid, seq]
+  hello:
+    - send: {op: resume, sid: "{var.sid}", seq: "{var.seq}"}
+      expect: [{match: {op: resumed}}, {match: {op: invalid}, then: fresh}]
+rules: [{match: {op: event}, keep: {seq: .seq}}]
+route: {op: event}
+close: 4000
+"""
 KILLS = [10, pytest.param(100, marks=[pytest.mark.soak, pytest.mark.timeout(600)])]
 
 
@@ -87,22 +101,13 @@ async def test_a_manager_that_is_killed_goes_on_where_its_disk_is(tmp_path: Path
     spoken = ResumingServer()
     async with serving(spoken.speak) as server:
         ticking = asyncio.ensure_future(spoken.tick())
-        module = "tests.daemon.upstream.session.victim"
-        victim = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, str(tmp_path), str(server.port), str(kills), "7",
-            cwd=Path(__file__).parents[4], stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        assert victim.stdout is not None
-        assert victim.stdin is not None
-        forgotten = 0
-        while life := await victim.stdout.readline():
-            if int(life) % 5 == 4:
-                spoken.forget()
-                forgotten += 1
-            victim.stdin.write(b"go\n")
-        assert await victim.wait() == 0
+        api = {"url": server.url, "session": yaml.safe_load(RESUMING)}
+        news = {"endpoint": "api", "history": {"store": "disk", "sync": "normal", "keep": "1000000"}}
+        file = {"version": 1, "name": "app", "endpoints": {"api": api}, "channels": {"news": news}}
+        (tmp_path / "wscli.yaml").write_text(json.dumps(file))
+        forgotten = await dies(tmp_path, kills, spoken.forget)
         ticking.cancel()
-    found = json.loads((tmp_path / "history").read_text())
+    found = [one if one == "outage" else one["seq"] for one in json.loads((tmp_path / "history").read_text())]
     check(found, spoken.welcomes)
     assert spoken.resumes >= kills // 2
     assert len([one for one in found if one == "outage"]) >= forgotten > 0

@@ -12,8 +12,8 @@ from wscli.session.regex import compile_linear_regex
 
 __all__ = ["compile_frames"]
 
-_NO_TEXT = ("json", "bytes", "headers")
-"""Groups whose value is not text."""
+_NO_TEXT = ("json", "bytes")
+"""Groups whose value is not text; `headers` is a mapping of texts."""
 
 
 def compile_frames(located: Located | None, site: Site) -> FramesPlan:

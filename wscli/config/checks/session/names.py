@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from wscli.config.checks.session.site import Site
@@ -62,7 +63,7 @@ def _check_groups(site: Site, sub_kind: str | None) -> None:
     """Refuse a number where a regex's group is text: it would never match."""
     for located, shape, sent_kind in site.shapes:
         for one in shape.equalities:
-            if not one.path or (one.path[0] not in site.groups and one.path[0] != "headers"):
+            if not one.path or one.path[0] not in site.groups:
                 continue
             wrong = _never_text(one.wanted, {("sub", "ref"): sub_kind, ("sent", "ref"): sent_kind})
             if wrong:
@@ -73,7 +74,7 @@ def _check_groups(site: Site, sub_kind: str | None) -> None:
 
 def _never_text(wanted: Any, kinds: dict[tuple[str, str], str | None]) -> str | None:
     if not isinstance(wanted, Template):
-        return None if isinstance(wanted, str) else str(wanted)
+        return None if isinstance(wanted, str) else json.dumps(wanted)
     whole = wanted.whole
     if whole is not None and whole.filter is None and kinds.get((whole.space, whole.name)) == "int":
         return f"'{whole}', a number of {{ref.int}},"

@@ -70,7 +70,7 @@ class Site:
     uses: list[Use] = field(default_factory=list)
     setters: list[Setter] = field(default_factory=list)
     groups: set[str] = field(default_factory=set)
-    """The names of the groups of ``frames.parse`` that are text."""
+    """The names of the groups of ``frames.parse`` that are text, or ``headers``, which has texts."""
     shapes: list[tuple[Located, Shape, str | None]] = field(default_factory=list)
     """Each with its place and the kind of ``{sent.ref}``."""
     conditions: tuple[Condition, ...] = ()

@@ -72,7 +72,6 @@ def _compile(located: Located, model: StepModel | None, place: Place, site: Site
         within=_within(located.get("within"), model, place, site),
         set=site.values(located.get("set"), within_expect, kept=False, has_message=answered),
         keep=site.values(located.get("keep"), within_expect, kept=True, has_message=answered),
-        drop=drop,
     )
 
 

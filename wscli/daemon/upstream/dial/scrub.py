@@ -62,8 +62,9 @@ def _may_be_secret(segment: str) -> bool:
 
 
 def scrubbed(failure: Failure, secrets: Sequence[str]) -> Failure:
-    """Give the failure without secrets."""
-    return replace(failure, text=cleaned(failure.text, secrets), close_reason=cleaned(failure.close_reason, secrets))
+    """Give the failure without secrets: ours, and the values of keys that name one in a message that it quotes."""
+    text = scrubbed_answer(failure.text, secrets)
+    return replace(failure, text=text, close_reason=cleaned(failure.close_reason, secrets))
 
 
 def scrubbed_answer(text: str, secrets: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session.none import NoSession
 from wscli.daemon.upstream.session.runner import SessionRunner
 from wscli.daemon.upstream.session.seam import ConnectionSession, SessionListener, SessionOwner
+from wscli.net.scrub import forms_of
 from wscli.session.engine.memory import Memory
 from wscli.session.engine.session import RunningSession
 
@@ -34,6 +35,8 @@ class DeclaredSession:
             return NoSession(listener)
         scope = {"param": self._owner.params, "with": self._owner.values}
         services = self._services
+        # A server may repeat what it was sent.
+        record.keepers += (lambda: tuple(forms_of(plan.dial.secrets)),)
         session = RunningSession(
             plan.session, self._remembered(), scope, self._owner.refs, services.clock, services.chance,
             shared=plan.share, max_message=plan.dial.max_message,
