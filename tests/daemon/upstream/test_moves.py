@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -138,6 +139,13 @@ async def test_stopping_both_in_a_move_closes_both_connections() -> None:
         assert it.server.links == []
 
 
+async def test_a_rotation_by_hand_in_a_move_is_the_one_under_way() -> None:
+    async with moving() as (it, news, _, __):
+        news.rotate()
+        await it.time.settle()
+        assert len(it.server.dials) == 2
+
+
 async def test_a_rotation_that_is_due_in_a_move_waits_for_its_end() -> None:
     async with two(rotate=Rotate(max_age=60.0)) as (it, news, _, sessions):
         sessions.subscribe = False
@@ -224,3 +232,16 @@ async def test_a_reload_that_moves_one_to_another_connection_unsubscribes_it_on_
         before.let_go("news")
         assert (before.said, after.said) == (["sub news", "sub calls", "unsub news"], ["sub news"])
         assert (news.state, calls.state, len(it.server.links)) == (S.READY, S.READY, 2)
+
+
+async def test_a_rotation_under_way_is_given_up_where_a_move_falls_back() -> None:
+    async with moving() as (it, news, calls, sessions):
+        it.server.hold = asyncio.get_running_loop().create_future()
+        sessions.last.listener.judged(REPLACE, ASKED)
+        await it.time.settle()
+        it.server.links[1].end(closed(1006))
+        it.server.hold.set_result(None)
+        it.server.hold = None
+        await it.time.settle()
+        assert (news.state, calls.state, len(it.server.links)) == (S.READY, S.READY, 1)
+        assert news.connection is sessions.made[0].connection

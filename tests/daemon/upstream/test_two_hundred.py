@@ -6,8 +6,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
-from tests.daemon.scripted import Scripted, ScriptedLink, closed
+from tests.daemon.scripted import Scripted, ScriptedLink, changed, closed
 from tests.daemon.scripted_session import shared
 from tests.session.declared import session
 from wscli.config.plan import ChannelPlan
@@ -135,6 +136,22 @@ async def test_the_servers_end_brings_all_back_at_the_declared_rate() -> None:
         times = [at for at, _ in server.subscribed]
         assert all(later - sooner >= 0.999 for sooner, later in zip(times, times[51:], strict=False)), "50 a second"
         assert {str(one.counters.gaps) for one in channels} == {"{'outage': 1}"}
+
+
+async def test_a_reload_that_changes_the_session_while_messages_flow_brings_all_back_once() -> None:
+    async with rooms() as (it, server, channels):
+        other = session(ROOMS.replace("every: 10s", "every: 5s"))
+        reloaded = {name: changed(plan, session=other) for name, plan in it.manager.plan.channels.items()}
+        server.publish()
+        it.manager.apply(replace(it.manager.plan, channels=reloaded))
+        for _ in range(50):
+            server.publish()
+            await it.time.advance(0.1)
+        assert {one.state for one in channels} == {S.READY}
+        assert (len(it.server.dials), len(server.rooms[it.server.link])) == (2, COUNT)
+        server.beats = 0
+        await it.time.advance(10)
+        assert server.beats == 2
 
 
 async def test_a_rotation_moves_all_while_messages_flow_and_loses_or_doubles_none() -> None:

@@ -181,7 +181,7 @@ class Upstream:
             dials_otherwise=dials_otherwise,
             judges_otherwise=tokens_changed or plan.policy != before.policy,
             wanted=self.subscribers.wanted,
-            rotates=plan.rotate is not None,
+            rotates=plan.rotate is not None and not self.attempts.moving,
         )
         if event is None:
             return "updated"
@@ -223,8 +223,9 @@ class Upstream:
         if after.state is not S.READY:
             self.subscribers.wait_no_more()
             return
+        successor = self.attempts.successor
         if before.state is S.READY:
-            if self.attempts.successor is not None:  # else the one before is the present one again
+            if successor is not None and successor.generation == after.generation:  # else it falls back to the last one
                 self.attempts.succeed()
         elif (present := self.attempts.present) is not None:
             present.taken_over = self.health.handed_over()

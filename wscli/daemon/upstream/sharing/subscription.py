@@ -112,7 +112,8 @@ class Subscription:
 
     def rotate(self, text: str) -> None:
         """Open another connection before the present one is closed; where none is ready, connect."""
-        self.upstream.feed(ReplaceRequested(text))
+        if not self.upstream.attempts.moving:  # else that is under way
+            self.upstream.feed(ReplaceRequested(text))
 
     async def send(
         self,
