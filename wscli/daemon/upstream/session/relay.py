@@ -67,6 +67,8 @@ class ChannelRelay:
             case a.JudgeChannel(verdict=verdict, failure=failure):
                 listener.refused(member, verdict, self._record.scrubbed(failure))
             case a.Unsubscribed():
+                if self._record.session is not None:
+                    self._record.session.forget(member.name)
                 listener.unsubscribed(member)
 
 

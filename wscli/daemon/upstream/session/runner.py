@@ -153,7 +153,7 @@ class SessionRunner:
         return await self._sender.send(message, timeout=timeout)
 
     def _forget(self, message: Any) -> None:
-        del self._replies[message]
+        self._replies.pop(message, None)  # twice, where another connection was tried
         self._session.forget(message)
 
     async def bye(self) -> None:
