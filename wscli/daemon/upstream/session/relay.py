@@ -20,8 +20,8 @@ class ChannelRelay:
     upstream lets them join after it; what is said of a channel until then is held here.
     """
 
-    TOLD = (a.Deliver, a.RecordGap, a.SubscriptionReady, a.JudgeChannel, a.Unsubscribed)
-    """The actions that are for a channel alone."""
+    TOLD = (a.RecordGap, a.SubscriptionReady, a.JudgeChannel, a.Unsubscribed)
+    """The actions that are for a channel alone, beside ``Deliver``."""
 
     __slots__ = ("_early", "_listener", "_logged", "_record")
 
@@ -48,6 +48,13 @@ class ChannelRelay:
         for member in closed:
             del self._early[member]
         return closed
+
+    def deliver(self, action: a.Deliver) -> None:
+        """Hand messages to the upstream, or hold them; called for every message."""
+        if self._early:
+            self.tell(action)
+        else:
+            self._listener.deliver(action.channel, action, self._logged)  # type: ignore[arg-type]  # see ``member_of``
 
     def tell(self, action: Any) -> None:
         """Tell the upstream, or hold it."""

@@ -83,6 +83,7 @@ class SessionRunner:
             a.Keep: self._keep,
             a.JudgeUpstream: self._judge,
             a.Reply: self._reply,
+            a.Deliver: self._relay.deliver,
             **dict.fromkeys(ChannelRelay.TOLD, self._relay.tell),
         }
 
