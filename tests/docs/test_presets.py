@@ -56,6 +56,13 @@ def test_a_preset_is_in_the_tables_with_its_document_its_tokens_and_its_values(n
     assert set(re.findall(r"with\.(\w+)", used)) or said[2] == "none"
 
 
+def test_a_server_of_others_proves_a_preset_where_the_table_says_so() -> None:
+    tests = (Path(__file__).parents[1] / "e2e").glob("test_presets_*.py")
+    proved = {name for file in tests for name in re.findall(r"^\"\"\".*?preset ``(.*?)``", file.read_text())}
+    said = {name for name in preset_names() if _rows(name)[0][4] != "scripted server"}
+    assert said == proved
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_a_preset_names_its_document_first_and_has_no_code(name: str) -> None:
     head = preset_text(name).partition("\n\n")[0]

@@ -59,7 +59,8 @@ def test_a_refused_token_is_fetched_again(wscli: Wscli, server: SignalR) -> None
             it.manager.wait_for("a")
             server.order(tokens=["two"])
             write_token(wscli, "two")
-            assert wscli("restart", "a").returncode == 0
+            assert wscli("stop", "a").returncode == 0
+            assert wscli("start", "a").returncode == 0
             it.manager.until_stats(lambda stats: stats["channels"]["a"]["connects"] == 2)
             assert it.manager.stats()["tokens"]["signalr"]["fetches"] == 2
     finally:

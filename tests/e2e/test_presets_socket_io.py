@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -46,7 +48,7 @@ def test_events_arrive_and_rooms_are_joined_again_after_the_server_was_killed(ws
 
 def test_a_request_is_an_event_and_its_reply_the_acknowledgement(wscli: Wscli, server: SocketIo) -> None:
     with running(wscli, config(server)) as it:
-        assert it.ask("a", ["echo", {"n": 1}])["json"] == [{"echo": {"n": 1}}]
+        assert it.ask("a", ["echo", {"n": 1}]) == [{"echo": {"n": 1}}]
 
 
 def test_it_answers_pings_and_stays(wscli: Wscli, server: SocketIo) -> None:
@@ -54,6 +56,18 @@ def test_it_answers_pings_and_stays(wscli: Wscli, server: SocketIo) -> None:
         it.manager.wait_for("all")
         server.until("pong", True, len(server.events("pong")) + 3)
         assert it.manager.stats()["channels"]["all"]["connects"] == 1
+
+
+def test_a_server_that_hangs_is_noticed_by_its_missing_pings(wscli: Wscli, server: SocketIo) -> None:
+    assert server.process is not None
+    with running(wscli, config(server)) as it:
+        it.manager.wait_for("all")
+        os.kill(server.process.pid, signal.SIGSTOP)
+        try:
+            it.manager.until_stats(lambda stats: stats["channels"]["all"]["state"] != "ready")
+        finally:
+            os.kill(server.process.pid, signal.SIGCONT)
+        it.manager.until_stats(lambda stats: stats["channels"]["all"]["connects"] == 2)
 
 
 def test_it_is_not_ready_before_the_namespace_is_connected(wscli: Wscli, server: SocketIo) -> None:
@@ -82,7 +96,7 @@ def test_a_refused_token_is_fetched_again(wscli: Wscli, server: SocketIo) -> Non
             it.manager.wait_for("all")
             server.order(tokens=["two"])
             write_token(wscli, "two")
-            assert wscli("restart", "all").returncode == 0
+            server.order(drop=True)
             it.manager.until_stats(lambda stats: stats["channels"]["all"]["connects"] == 2)
             assert it.manager.stats()["tokens"]["socketio"]["fetches"] == 2
     finally:

@@ -80,13 +80,13 @@ CASES = [
             4400: "stop", 4401: "retry", 4403: "reauth", 4406: "stop", 4408: "retry", 4409: "stop", 4429: "stop",
             4500: "stop", 1001: "retry", 1006: "retry", 1012: "retry",
         },
-        noticed=36, request=({"query": "query { answer }"}, {"type": "next", "payload": {"data": {"answer": 42}}}),
+        noticed=36, request=({"query": "query { answer }"}, {"data": {"answer": 42}}),
         refused=({"query": "subscription { unknown }"}, "stop"), gone=lambda server: not server.operations,
     ),
     Case(
         "socket.io", SocketIoServer, {"event": "news"}, lambda server: server.emit("news", {"id": 1}),
         ["news", {"id": 1}], url="wss://example.com/socket.io/", closes={1006: "retry", 1000: "retry"}, noticed=45,
-        request=(["ask", 1], '43{id}["seen", "ask", 1]'),
+        request=(["ask", 1], ["seen", "ask", 1]),
     ),
     Case(
         "json-subscribe", Feed,

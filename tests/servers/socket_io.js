@@ -34,6 +34,7 @@ obey({
   ...login.orders,
   publish: ({ room, text }) => (room ? io.to(room) : io).emit("message", { room, text }),
   binary: (text) => io.emit("binary", Buffer.from(text)),
+  drop: () => io.sockets.sockets.forEach((socket) => socket.conn.close()),
   disconnect: (close) => io.disconnectSockets(close),
 });
 http.listen(port, "127.0.0.1", () => say({ port: http.address().port }));

@@ -11,7 +11,8 @@ __all__ = ["SocketIo"]
 
 
 class SocketIo(NodeProgram):
-    """Orders: ``publish={room, text}``, ``binary=text``, ``disconnect=bool``, ``tokens=[...]``, ``hold``, ``release``.
+    """Orders: ``publish={room, text}``, ``binary=text``, ``disconnect=bool``, ``drop``, ``tokens=[...]``,
+    ``hold``, ``release``.
 
     A client logs in with ``{token}``, where tokens are set; ``join`` takes a room and an acknowledgement, and refuses
     ``secret``; ``echo`` acknowledges. It tells of ``auth``, ``joined``, ``refused``, ``left``, ``pong`` and

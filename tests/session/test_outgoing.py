@@ -107,6 +107,14 @@ def test_a_reply_is_seen_before_drop() -> None:
     assert (len(host.of(a.Reply)), host.got) == (1, {})
 
 
+def test_of_a_reply_a_program_gets_what_is_shown_or_else_the_whole() -> None:
+    host, channel = ready(REPLY + "\nshow: .data")
+    for number in (1, 2):
+        host.send(channel, {"n": number}, reply=True)
+    host.receive({"id": 1, "type": "result", "data": {"x": 1}}, {"id": 2, "type": "result"})
+    assert [reply.payload for reply in host.of(a.Reply)] == [b'{"x":1}', b'{"id": 2, "type": "result"}']
+
+
 def test_no_reply_is_given_that_is_not_wanted_or_not_any_more() -> None:
     host, channel = ready(REPLY)
     host.send(channel, {"n": 1})

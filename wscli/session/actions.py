@@ -214,7 +214,10 @@ class JudgeChannel:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to a message that a program sent, by the object of ``Session.wrap``; ``payload`` is all of it."""
+    """The answer to a message that a program sent, by the object of ``Session.wrap``.
+
+    ``payload`` is what ``show`` gives of it; the whole where it gives nothing or several messages.
+    """
 
     message: Any
     payload: bytes

@@ -13,7 +13,7 @@ from wscli.templates import Template
 from wscli.templates.paths import ABSENT, JsonPath
 from wscli.templates.shapes import Equality, Shape
 
-__all__ = ["ChannelIndex", "Found", "Routes", "leaf_value"]
+__all__ = ["ChannelIndex", "Found", "Routes", "leaf_value", "shown_by"]
 
 _SPACES = ("sub", "param", "with")
 Matches = Callable[[Any, Any], bool]
@@ -126,12 +126,12 @@ class Routes:
         self._all = [
             (
                 route,
-                Target(_shown_by(route.show or plan.show), route.order),
+                Target(shown_by(route.show or plan.show), route.order),
                 ChannelIndex(route.match) if any(space in _SPACES for space, _ in route.match.references) else None,
             )
             for route in plan.route
         ]
-        everybody = Target(_shown_by(plan.show), None)
+        everybody = Target(shown_by(plan.show), None)
         if not self._all:
             self.find = lambda value: [(part, everybody) for part in channels.values()]
         elif len(self._all) == 1 and (index := self._all[0][2]) is not None:
@@ -173,7 +173,8 @@ def _found_by(index: ChannelIndex, target: Target) -> Callable[[Any], Found]:
     return find
 
 
-def _shown_by(path: JsonPath | None) -> Callable[[Any], Sequence[Unit] | None] | None:
+def shown_by(path: JsonPath | None) -> Callable[[Any], Sequence[Unit] | None] | None:
+    """Make the function that gives what ``show`` gives of a message; None: the whole message."""
     if path is None:
         return None
     if path.many:

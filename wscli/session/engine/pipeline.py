@@ -10,7 +10,7 @@ from wscli.core.failures import Failure, FailureKind
 from wscli.session.actions import Reply
 from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import MOST_BYTES, MOST_HELD, TOO_MUCH_HELD, Delivery, Outcome
-from wscli.session.engine.index import Found, Routes
+from wscli.session.engine.index import Found, Routes, shown_by
 from wscli.session.engine.parts import ChannelPart, HeldGap, Part
 from wscli.session.engine.steps.waits import Replies, Waits
 from wscli.session.frames import BadStream, FrameDecoder, unit_parser
@@ -51,6 +51,7 @@ class Pipeline:
         self._decoder = None if plan.frames.whole else FrameDecoder(plan.frames, max_message)
         self._routes = Routes(plan, core.upstream, core.channels)
         self._find = self._routes.find
+        self._show = shown_by(plan.show)
         self._order = plan.order
         self._looks = bool(plan.rules or plan.route or plan.show or plan.order) or self._decoder is not None
         """Whether something looks at each message."""
@@ -136,7 +137,8 @@ class Pipeline:
     def _reply(self, value: Any, payload: bytes) -> None:
         asked = self._replies.take(value)
         if asked is not None:
-            self._core.actions.append(Reply(asked, payload))
+            units = None if self._show is None else self._show(value)
+            self._core.actions.append(Reply(asked, units[0][0] if units and len(units) == 1 else payload))
 
     def _go_by(self, outcome: Outcome, value: Any, payload: bytes, binary: bool) -> None:
         """Let a message flow on as the rules say."""
