@@ -212,6 +212,15 @@ async def test_a_request_whose_connection_ends_has_an_unknown_outcome(b: Bench) 
         await reply.found
 
 
+async def test_messages_that_no_channel_gets_are_counted_for_the_whole_manager(b: Bench) -> None:
+    b.open()
+    for unrouted in (2, 2, 5):
+        b.session.unrouted = unrouted
+        b.tell()
+    b.it.end()
+    assert b.parts.services.unrouted.messages == 5
+
+
 # the end
 
 
