@@ -44,6 +44,25 @@ def test_messages_arrive_and_subjects_are_subscribed_again_after_a_kill(wscli: W
         assert it.messages("news", count=2) == ["one", "three"]
 
 
+def test_two_hundred_channels_share_a_connection_and_all_come_back(wscli: Wscli, server: NatsServer) -> None:
+    names = [f"s{number}" for number in range(200)]
+    channels = "".join(f"  {name}: {{endpoint: bus, with: {{subject: of.{name}}}}}\n" for name in names)
+    with running(wscli, f'endpoints: {{bus: {{preset: nats, url: "{server.url}"}}}}\nchannels:\n{channels}') as it:
+        for life in (1, 2):
+            it.manager.wait_for(*names)
+            assert it.connections() == (1, 1)
+            with server.client() as client:
+                for name in names:
+                    client.publish(f"of.{name}", f"{name} in {life}")
+            lines = it.messages(*names, count=200 * life)
+            expected = {f"{name}\t{name} in {number}" for name in names for number in range(1, life + 1)}
+            assert (len(lines), set(lines)) == (200 * life, expected)
+            if life == 1:
+                server.kill()
+                it.until_state("s0", "waiting")
+                server.start()
+
+
 def test_a_message_is_sent_and_a_request_answered(wscli: Wscli, server: NatsServer) -> None:
     with running(wscli, config(server)) as it, server.client() as responder:
         it.manager.wait_for("news")

@@ -164,6 +164,11 @@ def test_action_cable_says_whether_to_come_back(message: Any, verdict: str, clie
     assert _action(one) == verdict
 
 
+def test_action_cable_stays_away_where_it_is_not_let_in_and_has_no_token_to_change(client: Make) -> None:
+    file = preset_file("actioncable", {"main": {"identifier": {"channel": "A"}}}, url=URL)
+    assert _action(client(file, CableServer(needs_token=True)).dial("main")) == "stop"
+
+
 def test_action_cable_performs_an_action(client: Make) -> None:
     server = CableServer()
     one = client(preset_file("actioncable", {"main": {"identifier": {"channel": "A"}}}, url=URL), server).dial("main")

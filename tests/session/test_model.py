@@ -86,7 +86,7 @@ class Both:
             self.check()
         for value in helpful:
             waits = self.model.waits
-            if any(one.match.matches(value, wait.walk.scope) for wait in waits for one in wait.expect):
+            if any(one.match.matches(value, wait.scope) for wait in waits for one in wait.expect):
                 others = [*others[:1], (json.dumps(value).encode(), False), *others[1:]]
                 break
         self.frames(others)

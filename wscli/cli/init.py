@@ -113,6 +113,6 @@ def command(named: str | None, preset: str | None) -> int:
     option = "" if os.path.relpath(path) == DEFAULT_FILE else f" -c {quote(path)}"
     steps = ["edit it"] if "example.com" in text else []
     steps += [f"set {name}" for name in variables_of(text)]
-    steps += [f"`wscli config check{option}`", f"`wscli up -d{option}`"]
+    steps += [f"`wscli {verb}{option}`" for verb in ("config check", "up -d")]
     note(f"wrote {path!r}; now {', '.join(steps)}")
     return 0

@@ -83,7 +83,7 @@ def _preset(named: Located, problems: FileProblems) -> Branch | None:
 def _parsed(name: str) -> Branch:
     problems = FileProblems(f"{name}.yaml")
     try:
-        tree = parse_yaml(preset_text(name), problems, path=("session",))
+        tree = parse_yaml(preset_text(name), problems)
     except FatalProblem as fatal:
         raise problems.error(fatal) from None
     if problems:

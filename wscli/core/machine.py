@@ -85,7 +85,7 @@ def _apply(snapshot: Snapshot, event: e.UpstreamEvent, policy: Policy) -> Move: 
         case e.AttemptEnded():
             return endings.judge_end(snapshot, event, policy)
         case e.FellBack():
-            return rotation.fall_back(snapshot, event.back_to, event.failure)
+            return rotation.go_back(snapshot, event.back_to, event.failure)
         case e.VerdictGiven():
             return endings.judge_open(snapshot, event, policy)
         case e.RetryScheduled():

@@ -16,7 +16,7 @@ from wscli.core.moves import Move, become, forget, hang_up_successor, next_gener
 from wscli.core.states import ChannelState, Next, Reason, Snapshot, Successor
 from wscli.core.verdicts import VerdictTable, decide
 
-__all__ = ["READY", "UPGRADED", "dial_successor", "fall_back", "rotate_later", "step_successor", "take_over"]
+__all__ = ["READY", "UPGRADED", "dial_successor", "go_back", "rotate_later", "step_successor", "take_over"]
 
 UPGRADED = Reason("upgraded", "connected; the session is being opened")
 READY = Reason("ready", "connected and ready")
@@ -69,7 +69,7 @@ def rotate_later(snapshot: Snapshot, text: str, no_sooner: float) -> Move:
     return after, (ScheduleRotation(snapshot.generation, failures, no_sooner),)
 
 
-def fall_back(snapshot: Snapshot, generation: int, failure: Failure) -> Move:
+def go_back(snapshot: Snapshot, generation: int, failure: Failure) -> Move:
     """Go on with the connection before, which still carries channels, and rotate it later: the next one ended."""
     text = f"connected and ready; rotates again later, the next connection ended: {failure.text}"
     hang_up = hang_up_successor(snapshot)

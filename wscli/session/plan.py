@@ -87,6 +87,11 @@ class Step:
     tokens: frozenset[str] = frozenset()
     """The token sources that it names; they are asked for as it runs."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a message of the connection; an HTTP call and a command have answers of their own."""
+        return bool(self.expect) and (self.action is None or isinstance(self.action, SendAction))
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

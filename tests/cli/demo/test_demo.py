@@ -25,8 +25,7 @@ def test_the_packages_file_is_the_one_of_the_repository() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_shows_messages_until_it_is_stopped_and_leaves_nothing(wscli: Wscli, number: int) -> None:
     with wscli.start("demo", "--port", "0") as demo:
-        demo.until_lines(2)
-        assert demo.out[0].startswith("notifications\t{")
+        demo.until(lambda: any(line.startswith("notifications\t{") for line in demo.out))
         assert "-i demo status --watch" in demo.stderr
         assert "the status page is at http://127.0.0.1:" in demo.stderr
         assert wscli("wait", "notifications", "-i", "demo").returncode == 0

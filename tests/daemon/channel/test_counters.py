@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.daemon.scripted import REFUSED, Scripted, channel_plan, closed, scripted, status
+from tests.daemon.scripted_session import RETRY, two
 from wscli.config.plan import ChannelPlan
 from wscli.daemon.channel.counters import MAX_REASONS, OTHER, Counters
 from wscli.daemon.registry.template_channels import FORGET_AFTER
@@ -145,3 +146,13 @@ async def test_gaps_are_counted_as_the_history_counts_them() -> None:
         await it.time.advance(2)
         assert it.channel.counters.gaps == it.channel.history.gaps == {"outage": 1, "paused": 1}
         assert it.manager.totals.of("news").gaps == {"outage": 1, "paused": 1}
+
+
+async def test_a_subscription_that_is_refused_on_a_shared_connection_is_counted_apart_from_its_ends() -> None:
+    async with two() as (it, news, calls, sessions):
+        sessions.last.refuse("news", RETRY)
+        await it.time.settle()
+        assert [one.counters.subscription_ends for one in (news, calls)] == [1, 0]
+        assert it.manager.totals.of("news").subscription_ends == 1
+        assert news.status()["next"]["action"] == "subscribe"
+        assert calls.status()["next"]["action"] == "none"

@@ -20,7 +20,7 @@ async def test_a_channel_that_is_refused_backs_off_by_itself_and_says_until_when
             else:
                 sessions.last.refuse("news", RETRY)
             assert (news.state, calls.state) == (S.WAITING, S.READY)
-            assert news.status()["next"] == {"action": "retry", "at": pytest.approx(it.time.wall() + wait)}
+            assert news.status()["next"] == {"action": "subscribe", "at": pytest.approx(it.time.wall() + wait)}
             assert news.stats()["retry_in_s"] == wait
             await it.time.advance(wait - 0.01)
             assert news.state is S.WAITING
@@ -84,7 +84,7 @@ async def test_an_answer_that_names_the_credentials_stops_after_three_in_a_row_a
         sessions.last.refuse("news", failure=refused)
         assert (news.state, calls.state) == (S.FAILED, S.READY)
         assert news.snapshot.refused_credentials
-        assert news.status()["next"]["action"] == "retry"
+        assert news.status()["next"]["action"] == "subscribe"
         await it.time.advance(61)
         assert news.state is S.READY
 

@@ -47,7 +47,7 @@ class Flow:
         if missed := self.missed(None, self.plan.order, value):
             self.gap_of_all("skipped", missed)
         for wait in self.waits:
-            found = next((one for one in wait.expect if one.match.matches(value, wait.walk.scope)), None)
+            found = next((one for one in wait.expect if one.match.matches(value, wait.scope)), None)
             if found is not None:
                 self.waits.remove(wait)
                 wait.answered(found, value)

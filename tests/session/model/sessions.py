@@ -14,7 +14,7 @@ from wscli.config.loading import load
 from wscli.config.plan import ChannelPlan
 from wscli.errors import WscliError
 
-__all__ = ["compiled", "deeds", "helpful", "sessions"]
+__all__ = ["bodies", "compiled", "deeds", "helpful", "sessions"]
 
 FRAMES = ["", r'frames: {split: "\n"}', r'frames: {stream: {until: "\n"}}', "frames: {parse: ['(?P<op>ping|hi)']}"]
 BEFORE = ["", "before: [{run: [a], expect: [{match: {op: hi}, set: {t: .n}}, {match: {op: bad}, then: stop}]}]"]
@@ -29,6 +29,7 @@ HELLO = [
     f'hello: [{{expect: {{op: hi}}, set: {{beat: .n}}, drop: false}}, {{send: {{n: "{{var.beat}}"}}, {_LOGGED_IN}}}]',
     'hello: [{send: {op: in, id: "{ref.int}"}, expect: {id: "{sent.ref}"}}]',
     'hello: [{run: [a], set: {sig: .n}}, {expect: {op: ok}, keep: {sid: .n}}, {send: "{var.sig}"}]',
+    'hello: [{expect: {op: hi}}, {send: a}, {send: b}, {send: {n: "{var.x?0}"}}, {expect: {op: ok}, set: {x: .n}}]',
     'hello: [{when: {var.seq: "{absent}"}, expect: {op: hi}, keep: {seq: .n}}, {send: x}, {send: y, expect: "pong"}]',
 ]
 SUBSCRIBE = [
@@ -77,9 +78,13 @@ RESUME = [
 
 
 @st.composite
-def sessions(draw: st.DrawFn) -> str:
-    """Draw the text of a file."""
-    keys = [draw(st.sampled_from(some)) for some in (FRAMES, BEFORE, HELLO, SUBSCRIBE, SHOW, ORDER)]
+def sessions(draw: st.DrawFn, unless: tuple[str, ...] = ()) -> str:
+    """Draw the text of a file, without what has one of the given texts in it."""
+
+    def pick(pieces: list[str]) -> str:
+        return draw(st.sampled_from([piece for piece in pieces if not any(one in piece for one in unless)]))
+
+    keys = [pick(some) for some in (FRAMES, BEFORE, HELLO, SUBSCRIBE, SHOW, ORDER)]
     has_ref = any("{ref." in key for key in keys if key.startswith("subscribe"))
 
     def possible(pieces: list[str]) -> list[str]:
@@ -90,7 +95,7 @@ def sessions(draw: st.DrawFn) -> str:
 
     rules = draw(st.lists(st.sampled_from(possible(RULES)), max_size=4))
     keys.append(f"rules: [{', '.join(rules)}]" if rules else "")
-    keys += [draw(st.sampled_from(possible(some))) for some in (UNSUBSCRIBE, ROUTE, RESUME)]
+    keys += [pick(possible(some)) for some in (UNSUBSCRIBE, ROUTE, RESUME)]
     share = draw(st.booleans())
     dedupe = draw(st.sampled_from(["", ", dedupe: .n"]))
     return (

@@ -65,43 +65,51 @@ def capture(party: Party, scope: dict[str, Any], declared: Any, value: Any) -> N
 class _Wait:
     """A step that waits for a message."""
 
-    def __init__(self, walk: Walk, step: Step, answered: Callable[[Any, Any], None]) -> None:
-        self.walk, self.expect, self.answered = walk, step.expect, answered
+    def __init__(self, walk: Walk, at: int) -> None:
+        self.walk, self.at = walk, at
+        self.expect = walk.all[at].expect
+        self.answer: Any = None
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        return self.walk.scope_at(self.at)
+
+    def answered(self, found: Any, value: Any) -> None:
+        self.answer = (found, value)
+        if self.walk.parked is self:
+            self.walk.go(None)
 
 
 class _Outgoing:
     """A message of a step, filled as it is let out."""
 
-    def __init__(self, walk: Walk, action: SendAction, wait: _Wait | None, message: Any) -> None:
-        self.walk, self.action, self.wait, self.message = walk, action, wait, message
-        self.scope = walk.scope
+    def __init__(self, walk: Walk, at: int) -> None:
+        self.walk, self.at = walk, at
+        self.action: Any = walk.all[at].action
 
     def let_out(self, refs: Any) -> Unit | None:
-        walk, model = self.walk, self.walk.model
+        walk, model, scope = self.walk, self.walk.model, self.walk.scope_at(self.at)
         if walk.cancelled:
             return None
         names = [name for space, name in self.action.message.references if space == "ref"]
         ref: Any = refs.draw(names[0]) if names else None
         try:
-            value = self.action.message.render({**self.scope, "ref": dict.fromkeys(names, ref)})
+            value = self.action.message.render({**scope, "ref": dict.fromkeys(names, ref)})
         except TemplateError:
             walk.fail(Failed())
             return None
         if names:
-            self.scope["sent"]["ref"] = ref
+            walk.sent[self.at]["ref"] = ref
             if walk.moment == "subscribe":
-                walk.party.variables.setdefault("ref", self.scope["sent"]["ref"])
+                walk.party.variables.setdefault("ref", ref)
         if walk.moment == "subscribe":
             masked = {"ref": 0, "int": 0, "str": 0}
-            sub = {**self.scope["sub"], "ref": 0}
-            walk.party.asked.append(
-                self.action.message.render({**self.scope, "sub": sub, "sent": masked, "ref": masked})
-            )
-        if self.wait is None:
-            walk.go((None, self.message))
-        elif self.wait in model.waits:
-            model.waits.remove(self.wait)
-            model.waits.append(self.wait)
+            sub = {**scope["sub"], "ref": 0}
+            walk.party.asked.append(self.action.message.render({**scope, "sub": sub, "sent": masked, "ref": masked}))
+        own = [wait for wait in model.waits if wait.walk is walk]
+        model.waits = [wait for wait in model.waits if wait.walk is not walk] + own
+        if not walk.all[self.at].expect:
+            walk.written(self.at)
         return encode_message(model.plan.frames, value)
 
 
@@ -111,14 +119,23 @@ class Walk:
     def __init__(
         self, model: Any, steps: Sequence[Step], moment: str, party: Party, ended: Callable[[], None], message: Any
     ) -> None:
-        self.model, self.moment, self.party, self.ended = model, moment, party, ended
-        self.scope: dict[str, Any] = {**party.scope, "sent": {}}
-        if message is not ABSENT:
-            self.scope["msg"] = message
+        self.model, self.all, self.moment, self.party, self.ended = model, steps, moment, party, ended
+        self.message = message
+        self.sent: dict[int, dict[str, Any]] = {at: {} for at, step in enumerate(steps) if is_send(step)}
+        """What ``{sent}`` is of each step that sends."""
+        self.parked: Any = None
+        """The wait, or the place of the message, that it goes on with."""
+        self.waits: list[_Wait] = []
         self.stopped = False
         self.cancelled = False
         """Whether what it has not sent yet is not to be sent any more."""
-        self.steps = self._steps(steps, message)
+        self.steps = self._steps()
+
+    def scope_at(self, at: int) -> dict[str, Any]:
+        """Give the variables as a step sees them: ``{sent}`` is of the last message that is sent up to it."""
+        sent: dict[str, Any] = next((self.sent[one] for one in range(at, -1, -1) if one in self.sent), {})
+        given = {} if self.message is ABSENT else {"msg": self.message}
+        return {**self.party.scope, "sent": sent, **given}
 
     def go(self, answer: Any) -> None:
         """Go on with an answer, up to where it waits next."""
@@ -150,61 +167,76 @@ class Walk:
         self.cancelled = not self.stopped
         self.stop()
 
-    def _steps(self, steps: Sequence[Step], message: Any) -> Generator[None, Any, None]:
-        early: list[Any] = []
-        for at, step in enumerate(steps):
-            if not self._wanted(step):
+    def written(self, at: int) -> None:
+        """Go on after a message that nothing is awaited for."""
+        if self.parked == at:
+            self.go(None)
+
+    def _steps(self) -> Generator[None, Any, None]:
+        for at, step in enumerate(self.all):
+            scope = self.scope_at(at)
+            if not all(
+                shape.matches(scope.get(space, {}).get(name, ABSENT), scope) for space, name, shape in step.when
+            ):
+                self.sent.pop(at, None)
                 continue
-            found, value = None, message
-            if isinstance(step.action, SendAction):
-                self.scope = {**self.scope, "sent": {}}
-                wait = self._wait(step, lambda *answer: self.go(answer)) if step.expect else None
-                self.model.outbox.append(_Outgoing(self, step.action, wait, message))
-                found, value = yield
+            found, value = None, self.message
+            if is_send(step):
+                self.wait_for(at)
+                self.model.outbox.append(_Outgoing(self, at))
             elif step.action is not None:
-                early.clear()
-                after = steps[at + 1] if at + 1 < len(steps) else None
-                if after is not None and after.action is None and after.expect and not after.when:
-                    self._wait(after, lambda *answer: early.append(answer))
+                if self.all[at + 1 : at + 2] and self.all[at + 1].action is None:
+                    self.wait_for(at + 1)
                 self.model.calls.append(self)
                 body = yield
                 found, value = self._judge_answer(step, body)
-            elif step.expect:
-                waiting = [wait for wait in self.model.waits if wait.walk is self]
-                if early:
-                    found, value = early.pop()
-                else:
-                    if waiting:
-                        waiting[0].answered = lambda *answer: self.go(answer)
-                    else:
-                        self._wait(step, lambda *answer: self.go(answer))
-                    found, value = yield
-            self._take(step, found, value)
+            wait = self.wait_for(at) if is_send(step) or step.action is None else None
+            if wait is not None and wait.at == at:
+                if wait.answer is None:
+                    self.parked = wait
+                    yield
+                found, value = wait.answer
+            elif is_send(step):
+                self.parked = at
+                yield
+            self.parked = None
+            self._take(at, found, value)
 
-    def _wanted(self, step: Step) -> bool:
-        return all(
-            shape.matches(self.scope.get(space, {}).get(name, ABSENT), self.scope) for space, name, shape in step.when
-        )
-
-    def _wait(self, step: Step, answered: Callable[..., None]) -> _Wait:
-        wait = _Wait(self, step, answered)
-        self.model.waits.append(wait)
-        return wait
+    def wait_for(self, at: int) -> Any:
+        """Have the next step from there on that waits do so, unless what stands before it takes its time."""
+        for later in range(at, len(self.all)):
+            step = self.all[later]
+            if (step.when and later > at) or (step.action is not None and not is_send(step)):
+                return None
+            if step.expect:
+                waiting = [wait for wait in self.waits if wait.at == later]
+                if not waiting:
+                    waiting = [_Wait(self, later)]
+                    self.waits += waiting
+                    self.model.waits += waiting
+                return waiting[0]
+        return None
 
     def _judge_answer(self, step: Step, body: bytes | None) -> tuple[Any, Any]:
         if body is None:
             raise Failed
         value = decode_any(body)
-        found = next((one for one in step.expect if one.match.matches(value, self.scope)), None)
+        found = next((one for one in step.expect if one.match.matches(value, self.party.scope)), None)
         if step.expect and found is None:
             raise Failed
         return found, value
 
-    def _take(self, step: Step, found: Any, value: Any) -> None:
+    def _take(self, at: int, found: Any, value: Any) -> None:
+        step, scope = self.all[at], self.scope_at(at)
         if found is not None:
-            capture(self.party, self.scope, found, value)
-        capture(self.party, self.scope, step, value)
+            capture(self.party, scope, found, value)
+        capture(self.party, scope, step, value)
         if found is not None and found.resumed:
             self.party.resumed = True
         if found is not None and found.then is not None:
             raise Failed(found.then)
+
+
+def is_send(step: Step) -> bool:
+    """Whether a step sends."""
+    return isinstance(step.action, SendAction)

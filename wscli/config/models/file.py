@@ -20,6 +20,7 @@ from wscli.core.verdicts import Verdicts
 from wscli.history.limits import HistoryLimits
 from wscli.net.tls import TlsSettings
 from wscli.session.models import SessionModel
+from wscli.session.preset import preset_names
 from wscli.templates.paths import JsonPath, compile_path_expression
 from wscli.tokens.models import TokenSource
 from wscli.values import Count, Duration, Flag, Size, StrictModel
@@ -93,6 +94,7 @@ class EndpointModel(StrictModel):
     ]
     preset: Annotated[
         Text | None,
+        WithJsonSchema({"enum": list(preset_names())}),
         Field(description="a protocol by name: its session, verdicts and so on are put below these keys"),
     ] = None
     session: Annotated[

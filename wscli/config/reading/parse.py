@@ -25,14 +25,14 @@ MAX_ALIASED = 10_000
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def parse_yaml(text: str, problems: FileProblems, *, loader: type[Any] = _LOADER, path: Path = ()) -> Branch:
-    """Read one document whose root is a mapping, and which stands at a path.
+def parse_yaml(text: str, problems: FileProblems, *, loader: type[Any] = _LOADER) -> Branch:
+    """Read one document whose root is a mapping.
 
     Raises:
         FatalProblem: the text cannot be read to its end, or is not a mapping. Other problems go to ``problems``.
     """
     events = _events(text, loader)
-    root = _Builder(events, problems).document(path)
+    root = _Builder(events, problems).document()
     if root is None or (isinstance(root, Leaf) and root.is_nothing):
         what, mark = ("is empty", Mark(1, 1)) if root is None else ("declares nothing", root.mark)
         raise FatalProblem(mark, f"the file {what}; 'endpoints:' and 'channels:' are the least that it needs")
@@ -59,14 +59,14 @@ class _Builder:
         self._nodes = 0
         self._aliased = 0
 
-    def document(self, path: Path) -> Node | None:
+    def document(self) -> Node | None:
         root: Node | None = None
         for event in self._events:
             if not isinstance(event, yaml.DocumentStartEvent):
                 continue
             if root is not None:
                 raise FatalProblem(mark_of(event.start_mark), "a second document begins here; one file is one document")
-            root = self._node(next(self._events), path, 1)
+            root = self._node(next(self._events), (), 1)
         return root
 
     def _node(self, event: yaml.Event, path: Path, depth: int) -> Node:
@@ -99,7 +99,8 @@ class _Builder:
 
     def _leaf(self, event: yaml.ScalarEvent, mark: Mark, path: Path) -> Leaf:
         value = str(event.value)
-        nul = "\0" in value and "session" not in path  # which may end messages with it
+        ends = path[2:3] == ("session",) or path[:1] == ("session",)  # of an endpoint or a preset: messages may end so
+        nul = "\0" in value and not ends
         if nul or any("\ud800" <= sign <= "\udfff" for sign in value):
             self._problems.add(mark, path, "an escape in this text is not a valid character")
             value = ""

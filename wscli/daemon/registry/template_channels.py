@@ -101,8 +101,8 @@ class TemplateChannels:
             self.keep(name)
 
     def _forget(self, channel: Channel) -> None:
-        if channel.in_use or channel.subscription.snapshot.next.action == "retry":
-            self.changed(channel)  # it is dialled again later; one made again would not know when
+        if channel.in_use or "retry" in (channel.snapshot.next.action, channel.subscription.snapshot.next.action):
+            self.changed(channel)  # it is tried again later; one made again would not know when
         else:
             self._drop(channel)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -38,10 +39,14 @@ class ScriptedHttp:
     def __init__(self) -> None:
         self.asked: list[HttpRequest] = []
         self.answers: list[HttpAnswer | RequestFailed] = []
+        self.hold: asyncio.Event | None = None
+        """What each answer waits for, while it is there."""
 
     async def fetch(self, request: HttpRequest, *, read_errors: bool = False) -> HttpAnswer:
         assert read_errors
         self.asked.append(request)
+        if self.hold is not None:
+            await self.hold.wait()
         answer = self.answers.pop(0)
         if isinstance(answer, RequestFailed):
             raise answer

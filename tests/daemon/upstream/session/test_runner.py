@@ -145,6 +145,14 @@ async def test_steps_are_recorded_for_doctor_without_secrets(b: Bench) -> None:
     assert (at, step.place, step.answer, step.ok) == (b.parts.time.wall(), "hello[0]", '{"echo":"***"}', False)
 
 
+async def test_the_steps_of_a_channel_that_left_are_forgotten(b: Bench) -> None:
+    b.open()
+    b.tell(Stepped(b.news, "subscribe[0]", "send subscribe", 0.5, "", ok=True))
+    assert len(b.record.shown_session("news")) == 1
+    b.tell(Unsubscribed(b.news))
+    assert b.record.shown_session("news") == []
+
+
 async def test_an_error_of_ours_ends_the_connection_in_words(b: Bench) -> None:
     b.open()
 
@@ -193,6 +201,7 @@ async def test_a_request_gets_its_reply(b: Bench) -> None:
     assert await reply.found == b"yes"
     reply.forget()
     assert b.session.told[-1] == ("forget", "wrapped hi")
+    reply.forget()
 
 
 async def test_a_request_whose_connection_ends_has_an_unknown_outcome(b: Bench) -> None:
@@ -201,6 +210,15 @@ async def test_a_request_whose_connection_ends_has_an_unknown_outcome(b: Bench) 
     b.it.end()
     with pytest.raises(OutcomeUnknown, match="before the reply"):
         await reply.found
+
+
+async def test_messages_that_no_channel_gets_are_counted_for_the_whole_manager(b: Bench) -> None:
+    b.open()
+    for unrouted in (2, 2, 5):
+        b.session.unrouted = unrouted
+        b.tell()
+    b.it.end()
+    assert b.parts.services.unrouted.messages == 5
 
 
 # the end

@@ -92,6 +92,8 @@ def _run(located: Located, stdin: Located | None, place: Place, site: Site) -> R
     check_words(located, site.context)
     argv = []
     for number, item in enumerate(located.items()):
+        if item.text is not None and "\0" in item.text:
+            site.add(item, "an argument cannot hold a NUL")
         if "token" in spaces_of(item):
             site.add(item, "a token cannot be an argument: every user could read it in the process list; use 'stdin:'")
         word = site.text(item, [space for space in spaces if space != "token"], of_channel=place.of_channel)

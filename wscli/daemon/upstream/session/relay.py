@@ -20,8 +20,8 @@ class ChannelRelay:
     upstream lets them join after it; what is said of a channel until then is held here.
     """
 
-    TOLD = (a.Deliver, a.RecordGap, a.SubscriptionReady, a.JudgeChannel, a.Unsubscribed)
-    """The actions that are for a channel alone."""
+    TOLD = (a.RecordGap, a.SubscriptionReady, a.JudgeChannel, a.Unsubscribed)
+    """The actions that are for a channel alone, beside ``Deliver``."""
 
     __slots__ = ("_early", "_listener", "_logged", "_record")
 
@@ -49,6 +49,13 @@ class ChannelRelay:
             del self._early[member]
         return closed
 
+    def deliver(self, action: a.Deliver) -> None:
+        """Hand messages to the upstream, or hold them; called for every message."""
+        if self._early:
+            self.tell(action)
+        else:
+            self._listener.deliver(action.channel, action, self._logged)  # type: ignore[arg-type]  # see ``member_of``
+
     def tell(self, action: Any) -> None:
         """Tell the upstream, or hold it."""
         member, listener = member_of(action.channel), self._listener
@@ -67,6 +74,8 @@ class ChannelRelay:
             case a.JudgeChannel(verdict=verdict, failure=failure):
                 listener.refused(member, verdict, self._record.scrubbed(failure))
             case a.Unsubscribed():
+                if self._record.session is not None:
+                    self._record.session.forget(member.name)
                 listener.unsubscribed(member)
 
 

@@ -83,6 +83,7 @@ class SessionRunner:
             a.Keep: self._keep,
             a.JudgeUpstream: self._judge,
             a.Reply: self._reply,
+            a.Deliver: self._relay.deliver,
             **dict.fromkeys(ChannelRelay.TOLD, self._relay.tell),
         }
 
@@ -153,7 +154,7 @@ class SessionRunner:
         return await self._sender.send(message, timeout=timeout)
 
     def _forget(self, message: Any) -> None:
-        del self._replies[message]
+        self._replies.pop(message, None)  # twice, where another connection was tried
         self._session.forget(message)
 
     async def bye(self) -> None:

@@ -11,14 +11,8 @@ from wscli.session.actions import AskTokens, CallFailed, CommandCall, Fetch, Ste
 from wscli.session.engine.core import Core, Deadline
 from wscli.session.engine.outgoing import Outbound, OutgoingMessage
 from wscli.session.engine.parts import CaptureFailed, Captures, Part
-from wscli.session.engine.steps.requests import (
-    StepFailed,
-    call_failed,
-    fill_request,
-    shortened,
-    step_failed,
-)
-from wscli.session.engine.steps.waits import Awaiting, Waits
+from wscli.session.engine.steps.requests import StepFailed, call_failed, fill_request, shortened, step_failed
+from wscli.session.engine.steps.waits import Awaiting, Waits, next_to_wait
 from wscli.session.plan import Alternative, HttpAction, RunAction, SendAction, Step
 from wscli.templates.paths import ABSENT
 from wscli.values import format_duration
@@ -30,6 +24,7 @@ _REPORTED = ("before", "hello", "resume", "subscribe")
 _URGENT = ("rule", "timer")
 _Answer = tuple[Alternative | None, Any]
 """An alternative that fits, and the answer itself."""
+_Answering = Generator[None, Any, _Answer]
 _Sent = Callable[[SendAction, Mapping[str, Any], Any], None]
 
 
@@ -66,13 +61,7 @@ class Run:
     """One sequence of steps."""
 
     def __init__(
-        self,
-        steps: Steps,
-        sequence: Sequence[Step],
-        moment: str,
-        part: Part,
-        message: Any,
-        sent: _Sent | None,
+        self, steps: Steps, sequence: Sequence[Step], moment: str, part: Part, message: Any, sent: _Sent | None
     ) -> None:
         self._core, self._waits, self._outbound = steps.core, steps.waits, steps.outbound
         self._sequence = sequence
@@ -86,8 +75,8 @@ class Run:
         self._generator = self._all()
         self.over = False
         self._entered: list[Awaiting] = []
-        self._ahead: Awaiting | None = None
-        """Of the next step, which waits while the request before it is made."""
+        self._ahead: tuple[Step, Awaiting] | None = None
+        """A later step, which waits while what stands before it is written or asked for."""
         self._parked: Awaiting | None = None
         self._deadline: Deadline | None = None
         self._outgoing: OutgoingMessage | None = None
@@ -152,7 +141,7 @@ class Run:
                 began = self._core.clock.monotonic()
                 self._answer_text = ""
                 try:
-                    yield from self._one(step, self._sequence[at + 1] if at + 1 < len(self._sequence) else None)
+                    yield from self._one(step, self._sequence[at + 1 :])
                 except StepFailed as error:
                     self._report(step, began, self._answer_text or error.failure.text, ok=False)
                     raise
@@ -163,12 +152,8 @@ class Run:
             shape.matches(self._scope.get(space, {}).get(name, ABSENT), self._scope) for space, name, shape in step.when
         )
 
-    def _one(self, step: Step, following: Step | None) -> Generator[None, Any, None]:
-        if isinstance(step.action, SendAction):
-            self._scope = {**self._scope, "sent": {}}
-        awaiting, self._ahead = self._ahead, None
-        if awaiting is None and step.expect and (step.action is None or isinstance(step.action, SendAction)):
-            awaiting = self._await(step)
+    def _one(self, step: Step, later: Sequence[Step]) -> Generator[None, Any, None]:
+        awaiting = self._begin(step, later)
         if step.tokens:
             self._progress(step, f"waiting for the token {', '.join(map(repr, sorted(step.tokens)))}")
             tokens = yield from self._ask(AskTokens(step.tokens), step.within)
@@ -179,15 +164,30 @@ class Run:
         if isinstance(step.action, SendAction):
             answer = yield from self._exchange(step, step.action, awaiting)
         elif step.action is not None:
-            answer = yield from self._request(step, step.action, following)
+            answer = yield from self._request(step, step.action, later)
         elif awaiting is not None:
-            self._look_back(awaiting)
+            self._waits.look_back(awaiting)
             if awaiting.found is None:
                 self._start_clock(step)
             answer = yield from self._park(awaiting)
         self._take(step, *answer)
 
-    def _exchange(self, step: Step, action: SendAction, awaiting: Awaiting | None) -> Generator[None, Any, _Answer]:
+    def _begin(self, step: Step, later: Sequence[Step]) -> Awaiting | None:
+        """Have a step wait from now on, or what stands behind one that is only sent."""
+        awaiting = None
+        if self._ahead is not None and self._ahead[0] is step:
+            awaiting, self._ahead = self._ahead[1], None
+        if isinstance(step.action, SendAction):
+            self._scope = {**self._scope, "sent": {} if awaiting is None else awaiting.scope["sent"]}
+            if self._ahead is not None and self._ahead[0].action is None:
+                self._ahead[1].scope = self._scope
+        if awaiting is None and step.waits:
+            awaiting = self._await(step, self._scope)
+        elif awaiting is None and isinstance(step.action, SendAction):
+            self._wait_ahead(later)
+        return awaiting
+
+    def _exchange(self, step: Step, action: SendAction, awaiting: Awaiting | None) -> _Answering:
         """Send, and wait for the answer, which may be there already."""
         scope = self._scope
 
@@ -196,6 +196,8 @@ class Run:
             if self._sent is not None:
                 self._sent(action, scope, message.ref)
             if awaiting is None:
+                if self._ahead is not None and self._ahead[1].found is None:
+                    self._waits.enter(self._ahead[1])
                 self._go_on((None, self._message))
             elif awaiting.found is None and not self.over:
                 self._waits.enter(awaiting)
@@ -212,15 +214,12 @@ class Run:
         answer: _Answer = yield
         return answer
 
-    def _request(
-        self, step: Step, action: HttpAction | RunAction, following: Step | None
-    ) -> Generator[None, Any, _Answer]:
+    def _request(self, step: Step, action: HttpAction | RunAction, later: Sequence[Step]) -> _Answering:
         what = fill_request(step, self._moment, action, self._scope)
-        if following is not None and following.action is None and following.expect and not following.when:
-            self._ahead = self._await(following)
-            names = set().union(*(one.match.references for one in following.expect))
-            if any(name not in self._scope.get(space, ()) for space, name in names):
-                self._ahead.seen = []
+        if later and later[0].action is None:
+            self._wait_ahead(later[:1])
+        if self._ahead is not None:
+            self._ahead[1].remember()
         self._progress(step, f"waiting for {step.shown}")
         body = yield from self._ask(what, step.within)
         if isinstance(body, CallFailed):
@@ -240,9 +239,16 @@ class Run:
 
     # what it waits for
 
-    def _await(self, step: Step) -> Awaiting:
+    def _wait_ahead(self, later: Sequence[Step]) -> None:
+        """Have the next step that waits do so from now on; a server may answer it in the same turn."""
+        found = next_to_wait(later)
+        if found is not None and self._ahead is None:
+            step, sent_anew = found
+            self._ahead = step, self._await(step, {**self._scope, "sent": {}} if sent_anew else self._scope)
+
+    def _await(self, step: Step, scope: dict[str, Any]) -> Awaiting:
         """Wait for a step's message from now on; ``_park`` takes it."""
-        awaiting = Awaiting(step.expect, self._scope, self._answered)
+        awaiting = Awaiting(step.expect, scope, self._answered)
         self._entered.append(awaiting)
         self._waits.enter(awaiting)
         return awaiting
@@ -253,7 +259,7 @@ class Run:
         if self._parked is awaiting:
             self._go_on(None)
 
-    def _park(self, awaiting: Awaiting) -> Generator[None, Any, _Answer]:
+    def _park(self, awaiting: Awaiting) -> _Answering:
         if awaiting.found is None:
             self._parked = awaiting
             yield
@@ -262,14 +268,6 @@ class Run:
         found, value, raw = awaiting.found or (None, ABSENT, b"")
         self._answer_text = shortened(raw)
         return found, value
-
-    def _look_back(self, awaiting: Awaiting) -> None:
-        """Look at what arrived while a value was missing that the step names."""
-        seen, awaiting.seen = awaiting.seen, None
-        for value, raw in seen or ():
-            if awaiting.found is None and (found := awaiting.fits(value)) is not None:
-                self._waits.remove(awaiting)
-                self._answered(awaiting, found, value, raw)
 
     def _take(self, step: Step, found: Alternative | None, value: Any) -> None:
         try:

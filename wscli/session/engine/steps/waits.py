@@ -8,12 +8,12 @@ from typing import Any
 from wscli.jsontext import json_key
 from wscli.session.engine.index import leaf_value
 from wscli.session.engine.outgoing import OutgoingMessage
-from wscli.session.plan import Alternative
+from wscli.session.plan import Alternative, HttpAction, RunAction, Step
 from wscli.templates import Scope, Template
 from wscli.templates.paths import ABSENT
 from wscli.templates.shapes import Equality, Shape
 
-__all__ = ["Awaiting", "Replies", "Waits"]
+__all__ = ["Awaiting", "Replies", "Waits", "next_to_wait"]
 
 _MOST_SEEN = 256
 _LARGEST_SEEN = 16 << 10
@@ -43,6 +43,12 @@ class Awaiting:
         """Its place among those that wait; 0: it does not."""
         self.seen: list[tuple[Any, bytes]] | None = None
         """What arrived while its alternatives may lack a value; None: they lack none."""
+
+    def remember(self) -> None:
+        """Remember what arrives while it lacks a value that it names."""
+        names = set().union(*(one.match.references for one in self.alternatives))
+        if any(name not in self.scope.get(space, ()) for space, name in names):
+            self.seen = []
 
     def fits(self, value: Any) -> Alternative | None:
         """Give the first alternative that fits."""
@@ -91,6 +97,15 @@ class Waits:
         if best is not None:
             self.remove(best[0])
         return best
+
+    def look_back(self, awaiting: Awaiting) -> None:
+        """Look at what arrived while a value was missing that the step names."""
+        seen, awaiting.seen = awaiting.seen, None
+        for value, raw in seen or ():
+            if (found := awaiting.fits(value)) is not None:
+                self.remove(awaiting)
+                awaiting.answer(awaiting, found, value, raw)
+                return
 
     def _list(self, awaiting: Awaiting) -> list[Awaiting]:
         if awaiting.leaf is None:
@@ -142,6 +157,21 @@ class Replies:
         if self._by_key.get(key, (None,))[0] is message:
             del self._by_key[key]
         self.count = len(self._by_key)
+
+
+def next_to_wait(later: Sequence[Step]) -> tuple[Step, bool] | None:
+    """Give the first of some steps that waits for a message, unless one before it may be skipped or takes its time.
+
+    With it goes whether ``{sent.ref}`` is of a message that one of these steps sends.
+    """
+    sent_anew = False
+    for step in later:
+        if step.when or isinstance(step.action, (HttpAction, RunAction)):
+            return None
+        sent_anew = sent_anew or step.action is not None
+        if step.waits:
+            return step, sent_anew
+    return None
 
 
 def _first(
