@@ -24,6 +24,7 @@ __all__ = ["LetOut", "Outbound", "OutgoingMessage", "RateWindow", "RefSource", "
 _MASK: dict[str, int | str] = {"int": 0, "str": "0", "uuid": "00000000-0000-0000-0000-000000000000"}
 
 
+_SEE = "`wscli explain endpoints.session.outgoing` says what the session makes of a message"
 _MOST_TIMES = 10_000
 """Times that are remembered; a rate of more events is the same rate over a shorter stretch."""
 _RESERVED = 20
@@ -184,15 +185,18 @@ class Outbound:
         """
         plan = self._core.plan
         if plan.outgoing == "none":
-            raise NotSent("the session allows no messages from programs (outgoing: none)")
+            raise NotSent("the session allows no messages from programs (outgoing: none)", _SEE)
         render = self._program_render(part, payload, binary=binary)
         trial = _Drawn(_Masks(), ref)
         try:
             render(trial)
         except TemplateError as error:
-            raise NotSent(f"the message cannot be wrapped: {error}") from None
+            raise NotSent(f"the message cannot be wrapped: {error}", _SEE) from None
         if reply and trial.ref is None:
-            raise NotSent("no reply can be told: the message has no reference, such as '{ref.int}'")
+            raise NotSent(
+                "no reply can be told: the message has no reference, such as '{ref.int}'",
+                "put it where the server's answer has it, or give --match",
+            )
         return OutgoingMessage(part.channel, by_user=True, ref=ref, reply=reply, render=render)
 
     def _program_render(self, part: Part, payload: bytes, *, binary: bool) -> Callable[[Any], Unit]:
