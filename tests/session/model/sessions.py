@@ -62,6 +62,7 @@ RULES = [
 ]
 ROUTE = [
     "",
+    'route: {n: "{sub.n?}"}',
     'route: {id: "{sub.ref}"}',
     'route: {ch: "{with.ch}"}',
     'route: [{match: {id: "{sub.ref}"}, show: .d}, {match: {op: data}}, {match: {ch: "{with.ch}"}, show: ".d[]"}]',
