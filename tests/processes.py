@@ -23,6 +23,9 @@ from typing import IO, Any, Self
 import psutil
 import pytest
 
+from wscli.control.client import connect_to
+from wscli.control.selection import Selection
+
 __all__ = ["Manager", "Process", "Wscli", "wscli"]
 
 COMMAND = [sys.executable, "-m", "wscli"]
@@ -182,9 +185,15 @@ class Manager(Process):
     def until_stats(self, predicate: Callable[[dict[str, Any]], bool], timeout: float = _PATIENCE) -> dict[str, Any]:
         """Ask for the counters until they satisfy the predicate; AssertionError otherwise."""
         deadline = time.monotonic() + timeout
-        while not predicate(found := self.stats()):
+        while not predicate(found := self.ask("stats", channels=[])):
             assert time.monotonic() < deadline, f"after {timeout} s the counters still say {found}"
+            time.sleep(0.02)
         return found
+
+    def ask(self, verb: str, **arguments: Any) -> Any:
+        """Ask over its socket, as a command would, but without a process for it."""
+        with connect_to(Selection(file=str(self.file)), self._command.env) as client:
+            return client.request(verb, arguments, timeout=_PATIENCE)
 
     def wait_for(self, *channels: str, state: str = "ready", timeout: float = _PATIENCE) -> None:
         """Wait until channels are in a state, as ``wscli wait`` does."""

@@ -26,7 +26,8 @@ class Instance:
 
     def state(self, channel: str) -> dict[str, Any]:
         """Give the object of ``status --json``."""
-        found: dict[str, Any] = self.wscli.json("status", channel, "--json")
+        [found] = self.manager.ask("status", channels=[channel])["channels"]
+        assert isinstance(found, dict)
         return found
 
     def until_state(self, channel: str, state: str, reason: str = "") -> None:

@@ -42,4 +42,4 @@ def as_json(payload: bytes) -> Any:
     try:
         return json.loads(payload)
     except ValueError:
-        return payload.decode()
+        return payload.decode(errors="replace")

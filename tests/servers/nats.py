@@ -7,6 +7,7 @@ https://docs.nats.io/running-a-nats-service/configuration/websocket
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -30,7 +31,7 @@ class NatsServer(Program):
         self.ping_interval = ping_interval
 
     def command(self) -> Sequence[str]:
-        program = shutil.which("nats-server")
+        program = shutil.which("nats-server", path=f"{os.environ['PATH']}:/usr/sbin")
         if program is None:
             absent("nats-server is not installed")
         config = self.directory / "nats.json"

@@ -174,7 +174,7 @@ class Deliver:
     at once where the channel drops it as a duplicate."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Keep:
     """Write kept values that changed without a message to commit; ``channel`` None: the upstream's, which is shared."""
 
