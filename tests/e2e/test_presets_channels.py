@@ -10,6 +10,8 @@ from tests.e2e.presets import running, write_token
 from tests.processes import Wscli
 from tests.servers.channels_daphne import ChannelsDaphne
 
+pytestmark = pytest.mark.timeout(300)  # the first one installs the servers
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChannelsDaphne]:

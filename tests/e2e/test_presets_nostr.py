@@ -11,6 +11,8 @@ from tests.e2e.presets import ready_only_once_answered, running
 from tests.processes import Wscli
 from tests.servers.nostr import EVENTS, NostrRelay
 
+pytestmark = pytest.mark.timeout(300)  # the first one installs the servers
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NostrRelay]:

@@ -86,7 +86,7 @@ def test_a_token_of_the_query_is_there_only_where_its_source_is_declared(
     assert name not in scripted.dialled[1].query
 
 
-def test_appsync_takes_a_key_or_a_token_in_the_subprotocol_and_in_each_subscription(client: Make) -> None:
+def test_appsync_takes_a_key_or_a_token_in_the_url_and_in_each_subscription(client: Make) -> None:
     values = {"main": {"host": HOST, **QUERY}}
     for source in ("appsync_key", "appsync"):
         one = client(preset_file("appsync", values, url=URL, tokens=(source,)), AppSyncServer()).dial("main")

@@ -12,6 +12,8 @@ from websockets.exceptions import InvalidStatus
 from tests.servers.channels_daphne import ChannelsDaphne
 from tests.servers.client import PlainClient, dialled
 
+pytestmark = pytest.mark.timeout(300)  # the first one installs the servers
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChannelsDaphne]:

@@ -9,6 +9,8 @@ import pytest
 from tests.servers.client import dialled
 from tests.servers.nostr import EVENTS, NostrRelay
 
+pytestmark = pytest.mark.timeout(300)  # the first one installs the servers
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NostrRelay]:

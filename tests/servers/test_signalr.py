@@ -15,6 +15,8 @@ from tests.servers.signalr import SignalR
 
 END = "\x1e"
 
+pytestmark = pytest.mark.timeout(300)  # the first one installs the servers
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignalR]:
