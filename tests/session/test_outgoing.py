@@ -165,6 +165,13 @@ def test_and_before_those_of_many_subscriptions() -> None:
     assert host.sent[20] == "beat"
 
 
+def test_without_beats_programs_have_all_of_it() -> None:
+    host, channel = ready("limits: {send: 100/60s}")
+    for number in range(200):
+        host.send(channel, {"n": number})
+    assert len(host.sent) == 100
+
+
 def test_a_part_of_a_large_limit_is_kept_for_the_sessions_own() -> None:
     host, channel = ready("limits: {send: 100/60s}\ntimers: [{every: 30s, do: [{send: beat}]}]")
     for number in range(200):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 from tests.session.declared import session
 from tests.session.host import Channel, Host, Refs
 from wscli.session import actions as a
@@ -197,3 +200,15 @@ def test_order_goes_on_where_it_was_resumed_and_starts_anew_elsewhere() -> None:
     later.memory.forget()
     fresh = again(later, one, plan=plan).receive({"ok": 1, "sid": "N", "s": 40})
     assert fresh.of(a.RecordGap) == []
+
+
+def test_nothing_of_an_old_connection_is_left_in_memory() -> None:
+    plan = session(TEXT + "\ntimers: [{every: '{sub.every?5s}', do: [{send: x}]}, {every: '{var.every?5s}'}]")
+    one = Channel("one")
+    host = first(plan, one).receive({"sub": 1, "tag": "T"})
+    old = weakref.ref(host.session)
+    for _ in range(2):
+        host = again(host, one, plan=plan).receive({"resumed": True})
+        assert host.ready == ["one"]
+    gc.collect()
+    assert old() is None

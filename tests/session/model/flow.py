@@ -45,7 +45,7 @@ class Flow:
 
     def message(self, value: Any, raw: Any) -> None:
         if missed := self.missed(None, self.plan.order, value):
-            self.gap_of_all("skipped", missed)
+            self.gap_of(self.upstream, "skipped", missed)
         for wait in self.waits:
             found = next((one for one in wait.expect if one.match.matches(value, wait.scope)), None)
             if found is not None:
@@ -85,7 +85,7 @@ class Flow:
                     else:
                         self.judge(party, rule.then, "rule")
         for party in gaps:
-            self.gap(party, "declared", None) if party.name else self.gap_of_all("declared", None)
+            self.gap_of(party, "declared", None)
         self.pass_on(value, raw, acks, dropped)
 
     def capture(self, rule: Rule, party: Party, value: Any) -> None:
@@ -184,11 +184,13 @@ class Flow:
         self.orders[whose] = max(last, number)
         return max(number - last - 1, 0)
 
-    def gap_of_all(self, reason: str, missed: int | None) -> None:
+    def gap_of(self, party: Party, reason: str, missed: int | None) -> None:
+        """Record a gap of a channel, or of every channel; before ``hello`` is over, behind what is held."""
         if not self.open:
-            self.pool.append(("gap", reason, missed))
-        for party in list(self.channels.values()) if self.open else ():
-            self.gap(party, reason, missed)
+            self.pool.append(("gap", party, reason, missed))
+        else:
+            for one in [party] if party.name else list(self.channels.values()):
+                self.gap(one, reason, missed)
 
     def gap(self, party: Party, reason: str, missed: int | None) -> None:
         self.add(party, ("gap", party.name, reason, missed))

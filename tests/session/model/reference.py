@@ -74,8 +74,7 @@ class Reference(Flow):
         memory.orders, memory.subscribed, memory.lost = self.orders, {}, set()
         for one in self.pool:
             if one[0] == "gap":
-                for party in self.channels.values():
-                    self.gap(party, *one[1:])
+                self.gap_of(*one[1:])
             else:
                 self.route(*one[1:])
         self.pool.clear()

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from wscli.session.actions import ChannelSession, StepWaits, SubscriptionReady, Unsubscribed
 from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import Delivery
+from wscli.session.engine.memory import Subscribed
 from wscli.session.engine.outgoing import Outbound, RateWindow, masked
 from wscli.session.engine.parts import ChannelPart, Phase
 from wscli.session.engine.steps.requests import StepFailed
@@ -59,8 +60,8 @@ class Channels:
         self._queue: list[tuple[bool, int, ChannelPart]] = []
         self._timer = 0
         self._runs: dict[ChannelPart, Run] = {}
-        self._kept: dict[str, ChannelPart] = {}
-        """The channels that need no subscription, with their parts of the lost connection."""
+        self._kept: dict[str, Subscribed] = {}
+        """The channels that need no subscription, with what they have of the one on the lost connection."""
         self._left: set[str] = set()
         """Those that were on this connection before: what it resumed is not theirs any more."""
 
@@ -156,7 +157,7 @@ class Channels:
         part.phase = Phase.READY
         core.actions.append(SubscriptionReady(part.of, self._resumed(part)))
         if core.now.subscribed is not None:
-            core.now.subscribed[part.of.name] = part
+            core.now.subscribed[part.of.name] = Subscribed(part.variables, part.rendered)
         self._delivery.admit(part)
         self._timers.ready(part)
 

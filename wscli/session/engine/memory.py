@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Lost", "Memory"]
+__all__ = ["Lost", "Memory", "Subscribed"]
+
+
+class Subscribed(NamedTuple):
+    """A subscription that the server may keep beyond its connection."""
+
+    variables: dict[str, Any]
+    """``{sub.x}``."""
+    rendered: list[Any]
+    """What was sent for it, with references masked."""
 
 
 @dataclass(slots=True)
 class Lost:
     """What was on a connection when it ended; that of the last ready one is remembered."""
 
-    subscribed: dict[str, Any] | None = None
-    """The channels that were ready, by name, with their parts; None: not known, since an earlier process held them."""
+    subscribed: dict[str, Subscribed] | None = None
+    """The channels that were ready, by name; None: not known, since an earlier process held them."""
     orders: dict[str | None, int] = field(default_factory=dict)
     """The last number of ``order``, by channel; None is the upstream's."""
     undelivered: set[str | None] = field(default_factory=set)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from wscli.errors import NotSent
 from wscli.jsontext import decode_any
-from wscli.session.actions import ChannelSession, SessionAction
+from wscli.session.actions import ChannelSession, MessageRefused, SessionAction
 from wscli.session.engine.core import Core
 from wscli.session.engine.parts import Part
 from wscli.session.frames import Unit, encode_message
@@ -34,12 +34,13 @@ _RESERVED = 20
 class RateWindow:
     """When the next event is allowed; no stretch of ``seconds`` has more than ``events``."""
 
-    __slots__ = ("_events", "_seconds", "_times")
+    __slots__ = ("_events", "_reserved", "_seconds", "_times")
 
-    def __init__(self, rate: Rate | None) -> None:
+    def __init__(self, rate: Rate | None, *, reserve: bool = False) -> None:
         self._events, self._seconds = (0, 0.0) if rate is None else rate
         if self._events > _MOST_TIMES:
             self._events, self._seconds = _MOST_TIMES, self._seconds * _MOST_TIMES / self._events
+        self._reserved = self._events // _RESERVED if reserve else 0
         self._times: deque[float] = deque()
 
     def wait(self, now: float, *, reserved: bool = True) -> float:
@@ -49,7 +50,7 @@ class RateWindow:
         times = self._times
         while times and times[0] <= now - self._seconds:
             times.popleft()
-        allowed = self._events if reserved else self._events - self._events // _RESERVED
+        allowed = self._events if reserved else self._events - self._reserved
         return 0.0 if len(times) < allowed else times[len(times) - allowed] + self._seconds - now
 
     def count(self, now: float) -> None:
@@ -125,7 +126,8 @@ class Outbound:
     def __init__(self, core: Core, refs: RefSource) -> None:
         self._core = core
         self._refs = refs
-        self._pace = RateWindow(core.plan.limits.send)
+        sends = any(rule.send or rule.do for rule in core.plan.rules) or any(timer.do for timer in core.plan.timers)
+        self._pace = RateWindow(core.plan.limits.send, reserve=sends)
         self._frames = core.plan.frames
         self.last = core.clock.monotonic()
         """When the last message was let out."""
@@ -185,7 +187,7 @@ class Outbound:
         """
         plan = self._core.plan
         if plan.outgoing == "none":
-            raise NotSent("the session allows no messages from programs (outgoing: none)", _SEE)
+            raise MessageRefused("the session allows no messages from programs (outgoing: none)", _SEE)
         render = self._program_render(part, payload, binary=binary)
         trial = _Drawn(_Masks(), ref)
         try:
@@ -214,7 +216,7 @@ class Outbound:
             whole = value if outgoing is None else outgoing.render(scope)
             if plan.merge is not None:
                 if not isinstance(whole, dict):
-                    raise NotSent(
+                    raise MessageRefused(
                         "the message must be a JSON object: the session adds keys to it (merge)",
                         "send an object, such as {}",
                     )

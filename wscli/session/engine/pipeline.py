@@ -11,7 +11,7 @@ from wscli.session.actions import Reply
 from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import MOST_BYTES, MOST_HELD, TOO_MUCH_HELD, Delivery, Outcome
 from wscli.session.engine.index import Found, Routes, shown_by
-from wscli.session.engine.parts import ChannelPart, HeldGap, Part
+from wscli.session.engine.parts import ChannelPart, Part
 from wscli.session.engine.steps.waits import Replies, Waits
 from wscli.session.frames import BadStream, FrameDecoder, unit_parser
 from wscli.templates.paths import ABSENT, JsonPath
@@ -29,6 +29,14 @@ class _Held(NamedTuple):
     binary: bool
     ack: int | None
     dropped_for: Sequence[Part]
+
+
+class _HeldGap(NamedTuple):
+    """A gap between such messages."""
+
+    part: Part
+    reason: str
+    missed: int | None
 
 
 class Pipeline:
@@ -55,7 +63,7 @@ class Pipeline:
         self._order = plan.order
         self._looks = bool(plan.rules or plan.route or plan.show or plan.order) or self._decoder is not None
         """Whether something looks at each message."""
-        self._held: list[_Held | HeldGap] = []
+        self._held: list[_Held | _HeldGap] = []
         self._higher: dict[str | None, int] = {}
         """The last number where a 0 or 1 followed, which is a message once more if the number after it is higher."""
         self.unrouted = 0
@@ -77,8 +85,8 @@ class Pipeline:
         self._core.held_bytes = 0
         self._core.now.undelivered.discard(None)
         for one in held:
-            if isinstance(one, HeldGap):
-                self._gap(self._core.upstream, one.reason, one.missed)
+            if isinstance(one, _HeldGap):
+                self._gap(*one)
             else:
                 self._route(*one)
 
@@ -191,14 +199,11 @@ class Pipeline:
 
     def _gap(self, part: Part, reason: str, missed: int | None) -> None:
         """Record a gap of a channel, or of every channel."""
-        if isinstance(part, ChannelPart):
-            self._delivery.gap(part, reason, missed)
+        if not self._core.ready:
+            self._held.append(_HeldGap(part, reason, missed))
             return
-        if self._core.ready:
-            for one in self._core.channels.values():
-                self._delivery.gap(one, reason, missed)
-        else:
-            self._held.append(HeldGap(reason, missed))
+        for one in (part,) if isinstance(part, ChannelPart) else tuple(self._core.channels.values()):
+            self._delivery.gap(one, reason, missed)
 
     def _missed(self, whose: str | None, path: JsonPath, value: Any) -> int:
         """Count a number of ``order``, and give how many before it are missing.
