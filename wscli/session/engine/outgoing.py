@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from wscli.errors import NotSent
 from wscli.jsontext import decode_any
-from wscli.session.actions import ChannelSession, SessionAction
+from wscli.session.actions import ChannelSession, MessageRefused, SessionAction
 from wscli.session.engine.core import Core
 from wscli.session.engine.parts import Part
 from wscli.session.frames import Unit, encode_message
@@ -187,7 +187,7 @@ class Outbound:
         """
         plan = self._core.plan
         if plan.outgoing == "none":
-            raise NotSent("the session allows no messages from programs (outgoing: none)", _SEE)
+            raise MessageRefused("the session allows no messages from programs (outgoing: none)", _SEE)
         render = self._program_render(part, payload, binary=binary)
         trial = _Drawn(_Masks(), ref)
         try:
@@ -216,7 +216,7 @@ class Outbound:
             whole = value if outgoing is None else outgoing.render(scope)
             if plan.merge is not None:
                 if not isinstance(whole, dict):
-                    raise NotSent(
+                    raise MessageRefused(
                         "the message must be a JSON object: the session adds keys to it (merge)",
                         "send an object, such as {}",
                     )
