@@ -17,6 +17,7 @@ from wscli.session.plan import SendAction
 from wscli.templates import JsonTemplate, TemplateError
 from wscli.templates.filters import now
 from wscli.templates.paths import ABSENT
+from wscli.timing import RESOLUTION
 from wscli.values import Rate
 
 __all__ = ["LetOut", "Outbound", "OutgoingMessage", "RateWindow", "RefSource", "masked"]
@@ -48,7 +49,7 @@ class RateWindow:
         if not self._events:
             return 0.0
         times = self._times
-        while times and times[0] <= now - self._seconds:
+        while times and times[0] <= now - self._seconds + RESOLUTION:
             times.popleft()
         allowed = self._events if reserved else self._events - self._reserved
         return 0.0 if len(times) < allowed else times[len(times) - allowed] + self._seconds - now
