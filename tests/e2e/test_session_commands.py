@@ -23,7 +23,7 @@ version: 1
 endpoints:
   chat:
     url: ws://127.0.0.1:{port}/
-    share: true
+    share: {share}
     session:
       hello:
         - expect: {{type: welcome}}
@@ -106,14 +106,14 @@ class Scene:
 
 
 @contextmanager
-def scene(*, token: str = "s3cret-token", answers_login: bool = True) -> Iterator[Scene]:
+def scene(*, token: str = "s3cret-token", answers_login: bool = True, share: bool = True) -> Iterator[Scene]:
     chat = Chat()
     if not answers_login:
         chat.answers_login.clear()
     with serving(chat.serve, compression=None) as port, Wscli() as wscli:
         Path(wscli.directory, "token").write_text(token)
         try:
-            with wscli.up(CONFIG.format(port=port)) as manager:
+            with wscli.up(CONFIG.format(port=port, share=str(share).lower())) as manager:
                 yield Scene(chat, wscli, manager)
         finally:
             chat.answers_login.set()
@@ -235,6 +235,15 @@ def test_a_refused_log_in_is_told_with_its_step_by_doctor_live_as_well() -> None
         for shown in (running.wscli("doctor", "lobby").stdout, live.stdout):
             assert "failed   step hello[1]: send login" in shown
             assert "wrong-token" not in shown
+
+
+def test_doctor_says_why_a_connection_of_one_channel_was_closed_by_us() -> None:
+    with scene(share=False) as running:
+        assert running.wscli("start", "vault").returncode == 0
+        running.until("vault", "failed")
+        shown = running.wscli("doctor", "vault").stdout
+        assert "failed   step subscribe[0] of vault: send sub\n" in shown
+        assert "\nended    subscribe[0] (send sub): " in shown
 
 
 def test_resubscribe_is_refused_where_no_session_subscribes() -> None:

@@ -13,6 +13,7 @@ from websockets.frames import Close, Frame, Opcode
 from tests.daemon.scripted import channel_plan
 from tests.daemon.scripted import closed as upstream_closed
 from tests.gateway.faced import BAD, Faced, closed, die, faced
+from tests.session.declared import session
 from tests.waiting import eventually
 from wscli.core.failures import Failure, FailureKind
 from wscli.errors import NotSent, OutcomeUnknown
@@ -158,6 +159,14 @@ async def test_messages_sent_before_a_client_vanished_go_upstream(it: Faced) -> 
     it.server.link.say("unread")
     await eventually(lambda: it.channel.readers == 0)
     assert it.server.link.sent == [(b"last words", False)]
+
+
+async def test_a_message_that_the_session_refuses_closes_its_client_with_the_reason() -> None:
+    async with faced(channel_plan(session=session("{outgoing: none}"))) as it, it.client() as client:
+        await client.send("anything")
+        code, reason = await closed(client)
+        assert (code, "outgoing: none" in reason) == (1008, True)
+        assert it.server.link.sent == []
 
 
 async def test_a_bug_in_forwarding_closes_the_client(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.live import all_in, live
+from tests.e2e.live import all_in, gaps, live
 from tests.presets.cases import CASES, Case
 from tests.presets.files import preset_file
 from tests.presets.servers.graphql_transport_ws import GraphqlServer
@@ -45,3 +45,23 @@ async def test_the_reason_of_a_refusal_quotes_the_server_without_secrets(tmp_pat
             await all_in(manager, ChannelState.FAILED, 10)
             (channel,) = manager.channels()
             assert '"no such field, bearer ***"' in channel.snapshot.reason.text
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.preset in ("slack", "twitch")], ids=lambda case: case.preset
+)
+async def test_a_server_that_will_go_is_left_for_the_next_without_a_gap(case: Case, tmp_path: Path) -> None:
+    server = case.server()
+    async with served(server) as address, live(tmp_path, address.file(case)) as manager:
+        await all_in(manager, ChannelState.READY, 10)
+        (channel,) = manager.channels()
+        case.publish(server)
+        await eventually(lambda: channel.counters.received == 1, 10)
+        server.ask_to_go(*(["refresh_requested"] if case.preset == "slack" else []))
+        await eventually(lambda: len(server.dialled) == 2 and len(address.links) == 1, 10)
+        case.publish(server)
+        await eventually(lambda: channel.counters.received == 2, 10)
+        assert channel.state is ChannelState.READY
+        assert gaps(channel) == []
+        if case.preset == "twitch":
+            assert server.made == 1

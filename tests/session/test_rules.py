@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.session.declared import session
 from tests.session.host import Channel, Host
 from wscli.session import actions as a
+from wscli.session.engine import delivery
 
 
 def ready(text: str, *channels: Channel, **more: object) -> Host:
@@ -193,3 +196,13 @@ def test_ten_thousand_answers_that_cannot_be_sent_are_a_clear_failure() -> None:
     host.receive(*[{"ping": 1}] * 100)
     assert host.verdicts == [(None, None)]
     assert host.failure == "10000 messages of rules and timers wait to be sent"
+
+
+def test_acknowledgements_that_are_never_due_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "_MOST_ACKS", 10)
+    host = ready(ACKS, log=False).receive(*[{"id": 1}] * 20)
+    assert host.sent == []
+    host.do(host.session.logged(host.unlogged[0]))
+    assert host.sent == []
+    host.do(host.session.logged(host.unlogged[-1]))
+    assert host.sent == [{"ack": 1, "v": 1}]

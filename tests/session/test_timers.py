@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from tests.session.declared import session
@@ -181,3 +183,20 @@ def test_a_year_is_waited_for_day_by_day() -> None:
 def test_a_timer_without_a_value_for_its_variable_is_off_and_has_its_default() -> None:
     assert opened("timers: [{every: '{var.x}ms', do: [{send: beat}]}]").advance(3600).sent == []
     assert opened("timers: [{every: '{var.x?2000}ms', do: [{send: beat}]}]").advance(2).sent == ["beat"]
+
+
+def test_rounding_never_makes_a_busy_loop() -> None:
+    chance = Random(3)
+    plan = session(
+        "timers: [{idle_out: 5s, do: [{send: x}]}, {idle_in: 3.3s, do: [{send: y}]}]\nlimits: {send: 3/1.1s}"
+    )
+    for _ in range(200):
+        channel = Channel("c")
+        host = Host(plan).dial().join(channel)
+        for _ in range(10):
+            host.advance(chance.choice([0.1, 3.0, 11.0, 1 / 3, chance.random() * 7]))
+            if chance.random() < 0.5:
+                host.receive({"n": 1})
+            if chance.random() < 0.3:
+                host.send(channel, {"n": 1})
+        assert len(host.actions) < 1000

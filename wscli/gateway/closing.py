@@ -9,10 +9,19 @@ from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.transport.frames.close_codes import SENDABLE_CODES
 
-__all__ = ["BAD_GATEWAY", "GOING_AWAY", "INTERNAL_ERROR", "STOPPED", "CloseReason", "reason_to_close"]
+__all__ = [
+    "BAD_GATEWAY",
+    "GOING_AWAY",
+    "INTERNAL_ERROR",
+    "POLICY_VIOLATION",
+    "STOPPED",
+    "CloseReason",
+    "reason_to_close",
+]
 
 NORMAL = 1000
 GOING_AWAY = 1001
+POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
 BAD_GATEWAY = 1014
 """Close codes (RFC 6455, section 7.4.1; 1014 is registered with IANA)."""

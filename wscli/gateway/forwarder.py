@@ -10,6 +10,7 @@ from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown
 from wscli.gateway.parser import ClientMessage
+from wscli.session.actions import MessageRefused
 
 __all__ = ["HELD_BYTES", "HELD_MESSAGES", "Forwarder"]
 
@@ -65,6 +66,7 @@ class Forwarder:
 
         Raises:
             OutcomeUnknown: the connection died after a message was handed over.
+            MessageRefused: the channel's session can never send a message.
             WscliError: the channel ended.
         """
         try:
@@ -82,7 +84,7 @@ class Forwarder:
         message = self._waiting[0]
         try:
             await self._forward(message)
-        except OutcomeUnknown:
+        except (OutcomeUnknown, MessageRefused):
             self._left(message)
             raise
         self._left(message)
@@ -100,6 +102,8 @@ class Forwarder:
         while True:
             try:
                 await channel.send(message.payload, binary=message.binary, timeout=_PATIENCE)
+            except MessageRefused:
+                raise
             except NotSent:
                 await asyncio.sleep(_PAUSE)
             except (ChannelUnavailable, AuthError):

@@ -18,11 +18,12 @@ from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
 from wscli.errors import OutcomeUnknown, WscliError
 from wscli.gateway.channel_feed import ChannelFeed
-from wscli.gateway.closing import BAD_GATEWAY, INTERNAL_ERROR, STOPPED, CloseReason, reason_to_close
+from wscli.gateway.closing import BAD_GATEWAY, INTERNAL_ERROR, POLICY_VIOLATION, STOPPED, CloseReason, reason_to_close
 from wscli.gateway.forwarder import Forwarder
 from wscli.gateway.handshake import Handshake
 from wscli.gateway.parser import ClientParser, close_frame
 from wscli.history.records import GapRecord, Start
+from wscli.session.actions import MessageRefused
 from wscli.timing import OneShot, call_later
 
 __all__ = ["CLOSE_WAIT", "DRAIN", "STALL", "Session", "SessionOptions"]
@@ -217,6 +218,8 @@ class Session:
     async def _forward(self) -> None:
         try:
             await self._forwarder.run()
+        except MessageRefused as error:
+            self._close(CloseReason(POLICY_VIOLATION, error.message), at_once=True)
         except OutcomeUnknown as error:
             self._close(CloseReason(INTERNAL_ERROR, error.message), at_once=True)
         except WscliError as error:  # the channel ended: `_watch` closes the client

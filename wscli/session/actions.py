@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from wscli.core.failures import Failure, Verdict
+from wscli.errors import NotSent
 from wscli.net.http import HttpRequest
 from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = [
     "AskTokens", "ByeOver", "Call", "CallFailed", "ChannelSession", "Deliver", "Fetch", "JudgeChannel",
-    "JudgeUpstream", "Keep", "StepWaits", "RecordGap", "Reply", "CommandCall", "Send", "SessionAction", "SessionReady",
-    "SetTimer", "Stepped", "SubscriptionReady", "Unsubscribed",
+    "JudgeUpstream", "Keep", "MessageRefused", "StepWaits", "RecordGap", "Reply", "CommandCall", "Send",
+    "SessionAction", "SessionReady", "SetTimer", "Stepped", "SubscriptionReady", "Unsubscribed",
 ]  # fmt: skip
 
 
@@ -221,6 +222,10 @@ class Reply:
 
     message: Any
     payload: bytes
+
+
+class MessageRefused(NotSent):
+    """A program's message that the session can never send."""
 
 
 SessionAction = (

@@ -93,6 +93,17 @@ async def test_the_first_that_fails_ends_it_and_says_how_much_was_sent(cli: Cli,
     assert [json.loads(line)["code"] for line in out.splitlines()] == [0, 0, code]
 
 
+async def test_a_connection_that_is_replaced_meanwhile_is_told(cli: Cli) -> None:
+    process = await start(*CHUNKS, "--json", **PIPES)
+    assert process.stdout is not None
+    give(process, b"aaaabb")
+    assert await process.stdout.readline()
+    cli.served.calls.rotate()
+    await cli.served.it.time.advance(2)
+    _, err = await process.communicate(b"bb")
+    assert (process.returncode, err) == (0, b"connected anew after 1 message (4 bytes)\n")
+
+
 async def test_lines_can_be_paced_too(cli: Cli) -> None:
     began = time.monotonic()
     assert (await cli("send", "calls", "--rate", "20/s", stdin=b"a\nb\n\nc")).code == 0

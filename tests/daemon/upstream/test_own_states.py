@@ -49,6 +49,7 @@ async def test_reconnect_subscribes_at_once_and_once_per_health() -> None:
     async with two() as (it, news, _, sessions):
         sessions.last.refuse("news", RECONNECT)
         assert (news.state, sessions.last.said) == (S.READY, ["sub news", "sub calls", "sub news"])
+        assert (news.counters.gaps, news.counters.reconnects) == ({"outage": 1}, {"session:subscribe": 1})
         sessions.last.refuse("news", RECONNECT)
         assert news.state is S.WAITING
         await it.time.advance(1.1)

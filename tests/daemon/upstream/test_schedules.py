@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -128,7 +129,7 @@ class Schedule:
             for name in sorted(one.joining):
                 one.accept(name)
         for _ in range(3):
-            await self.it.time.advance(70)
+            await self.it.time.advance(17)
         self.check()
         opened = {name for name, held in self.by_hand.items() if held is None}
         assert {name for name, channel in self.channels.items() if channel.state is S.READY} == opened
@@ -137,6 +138,7 @@ class Schedule:
         assert {name: channel.history.last for name, channel in self.channels.items()} == self.said
 
 
+@pytest.mark.timeout(600)  # a thousand managers
 @given(st.booleans(), STEPS)
 @settings(max_examples=1000, deadline=None)
 def test_no_subscription_is_lost_or_doubled_and_each_state_is_the_channels_own(begun: bool, steps: list[Step]) -> None:

@@ -140,7 +140,8 @@ def command(
     may have been sent before; 124: one is still queued, and will be sent.
 
     With --chunk each message has exactly so many bytes, the last one what is left. An error says how many messages and
-    bytes were sent before it. Audio of 16 bits at 16 kHz, ten messages a second:
+    bytes were sent before it, and a note where the rest goes over another connection. Audio of 16 bits at 16 kHz, ten
+    messages a second:
 
       wscli send speech --binary --chunk 3200 --rate 10/s < talk.raw
     """

@@ -79,7 +79,10 @@ def send_stream(sender: Sender, framing: Framing, *, chunk: int | None, interval
     with _Progress(sender, shows=shows) as progress:
         for message in messages:
             pace.keep()
+            before = sender.connects, sender.sent, sender.sent_bytes
             sender.block(message, "whole")
+            if before[0] not in (None, sender.connects):
+                progress.say(f"connected anew after {counted(before[1], 'message')} ({before[2]} bytes)")
             progress.draw()
 
 
@@ -97,10 +100,19 @@ class _Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if kind is None:
             self._put("\n")
-        elif self._shows:
-            sys.stderr.write("\r\x1b[K")
+        else:
+            self._clear()
         if self._sender.sent and isinstance(error, (KeyboardInterrupt, SystemExit)):
             note(f"{counted(self._sender.sent, 'message')} ({self._sender.sent_bytes} bytes) sent")
+
+    def say(self, text: str) -> None:
+        """Say something in a line of its own."""
+        self._clear()
+        note(text)
+
+    def _clear(self) -> None:
+        if self._shows:
+            sys.stderr.write("\r\x1b[K")
 
     def draw(self) -> None:
         """Draw, if it is time."""

@@ -44,6 +44,8 @@ class Sender:
         self.sent = 0
         self.sent_bytes: int | None = None
         """Bytes of the messages that were sent, each a block of its own; None: they are not counted."""
+        self.connects: int | None = None
+        """How many connections the channel had at the last answer; None: it was not told."""
         self._size = 0
         """Bytes of the block that is under way."""
 
@@ -92,6 +94,7 @@ class Sender:
     def taken(self, result: dict[str, Any]) -> None:
         """Read from an answer how many messages the manager took."""
         self._count(result[self.outcome])
+        self.connects = result.get("connects")
 
     def _count(self, sent: int) -> None:
         self._add(sent, self._size)

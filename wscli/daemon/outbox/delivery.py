@@ -17,6 +17,7 @@ from wscli.daemon.outbox.store import OutboxStore
 from wscli.daemon.outbox.thread import StoreThread
 from wscli.daemon.registry.manager import Manager
 from wscli.errors import NotSent, OutcomeUnknown, WscliError
+from wscli.session.actions import MessageRefused
 
 __all__ = ["Deliveries"]
 
@@ -160,6 +161,9 @@ class Delivery:
             await self._channel.send(payload, binary=message.binary, timeout=self._left(message))
         except UnicodeDecodeError as error:
             reason = f"it is not UTF-8 at byte {error.start}"
+            await self._store.insist(lambda store: store.mark_rejected(message.id, reason))
+        except MessageRefused as error:
+            reason = error.message
             await self._store.insist(lambda store: store.mark_rejected(message.id, reason))
         except (NotSent, OutcomeUnknown) as error:
             await self._store.insist(self._failed(message, error.message, doubt=isinstance(error, OutcomeUnknown)))

@@ -16,6 +16,8 @@ __all__ = ["Delivery", "MOST_BYTES", "MOST_HELD", "Outcome", "TOO_MUCH_HELD"]
 
 MOST_BYTES, MOST_HELD = 1 << 20, 1 << 16
 """Of the messages that are held for a channel, or until ``hello`` is over: bytes, and how many."""
+_MOST_ACKS = 100_000
+"""Acknowledgements that wait; of more the oldest is never sent."""
 TOO_MUCH_HELD = "over 1MiB of messages, or over 65536, arrived before the channel was subscribed"
 
 
@@ -48,7 +50,7 @@ class Delivery:
 
     def give(self, part: ChannelPart, payload: bytes, binary: bool, key: str | None, ack: int | None) -> None:
         """Give a channel a message."""
-        if ack is not None:
+        if ack is not None and ack in self._acks:
             self._acks[ack][0][0] += 1
         if part.phase is Phase.READY:
             self._add(part, payload, binary, key, ack)
@@ -113,6 +115,8 @@ class Delivery:
         """Begin to count who commits a message; ``logged`` ends what this begins."""
         number = next(self._core.numbers)
         self._acks[number] = ([1], messages)
+        if len(self._acks) > _MOST_ACKS:  # of channels that left, or whose history could not commit
+            del self._acks[next(iter(self._acks))]
         return number
 
     def logged(self, number: int) -> None:

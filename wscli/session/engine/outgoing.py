@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from wscli.errors import NotSent
 from wscli.jsontext import decode_any
-from wscli.session.actions import ChannelSession, SessionAction
+from wscli.session.actions import ChannelSession, MessageRefused, SessionAction
 from wscli.session.engine.core import Core
 from wscli.session.engine.parts import Part
 from wscli.session.frames import Unit, encode_message
@@ -17,6 +17,7 @@ from wscli.session.plan import SendAction
 from wscli.templates import JsonTemplate, TemplateError
 from wscli.templates.filters import now
 from wscli.templates.paths import ABSENT
+from wscli.timing import RESOLUTION
 from wscli.values import Rate
 
 __all__ = ["LetOut", "Outbound", "OutgoingMessage", "RateWindow", "RefSource", "masked"]
@@ -48,7 +49,7 @@ class RateWindow:
         if not self._events:
             return 0.0
         times = self._times
-        while times and times[0] <= now - self._seconds:
+        while times and times[0] <= now - self._seconds + RESOLUTION:
             times.popleft()
         allowed = self._events if reserved else self._events - self._reserved
         return 0.0 if len(times) < allowed else times[len(times) - allowed] + self._seconds - now
@@ -187,7 +188,7 @@ class Outbound:
         """
         plan = self._core.plan
         if plan.outgoing == "none":
-            raise NotSent("the session allows no messages from programs (outgoing: none)", _SEE)
+            raise MessageRefused("the session allows no messages from programs (outgoing: none)", _SEE)
         render = self._program_render(part, payload, binary=binary)
         trial = _Drawn(_Masks(), ref)
         try:
@@ -216,7 +217,7 @@ class Outbound:
             whole = value if outgoing is None else outgoing.render(scope)
             if plan.merge is not None:
                 if not isinstance(whole, dict):
-                    raise NotSent(
+                    raise MessageRefused(
                         "the message must be a JSON object: the session adds keys to it (merge)",
                         "send an object, such as {}",
                     )

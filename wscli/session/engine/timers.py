@@ -12,6 +12,7 @@ from wscli.session.engine.steps.requests import StepFailed
 from wscli.session.engine.steps.run import Run, Steps
 from wscli.session.plan import SessionTimer
 from wscli.templates import TemplateError
+from wscli.timing import RESOLUTION
 from wscli.values import format_duration, parse_duration
 
 __all__ = ["Timers"]
@@ -112,7 +113,7 @@ class _Timer:
     def _due(self) -> None:
         self._deadline = None
         idle = self._idle()
-        if idle is not None and idle < self._interval:
+        if idle is not None and idle < self._interval - RESOLUTION:
             self._wait(self._interval - idle)
             return
         self._since = self._now()

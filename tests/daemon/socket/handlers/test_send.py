@@ -22,7 +22,7 @@ def header(**args: Any) -> bytes:
 
 @pytest.mark.parametrize("payload", [b"a\nb\0c", b""])
 async def test_one_message_is_sent_whole_as_text(served: Served, payload: bytes) -> None:
-    assert await served.ask("send", {"channel": "calls", "bytes": len(payload)}, payload) == {"sent": 1}
+    assert await served.ask("send", {"channel": "calls", "bytes": len(payload)}, payload) == {"sent": 1, "connects": 1}
     assert link_of(served.calls).sent == [(payload, False)]
 
 

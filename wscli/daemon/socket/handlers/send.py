@@ -2,9 +2,10 @@ r"""``send``: payloads to one channel, in blocks of raw bytes.
 
 A block is announced by ``bytes``: the first may be announced by the request's own arguments (else the request is
 answered by itself), further ones by a line each, ``{"bytes": 120, "framing": "line"}``. Every block is answered by
-``{"sent": N}``, or by the error of the first message that failed with ``sent`` beside it: those before it left, those
-after it were not tried. The client hangs up after the last answer; if it hangs up earlier, or shuts down its sending
-side, messages that have not left yet are dropped.
+``{"sent": N, "connects": M}``, M being the number of connections that the channel had until then, or by the error of
+the first message that failed with ``sent`` beside it: those before it left, those after it were not tried. The client
+hangs up after the last answer; if it hangs up earlier, or shuts down its sending side, messages that have not left yet
+are dropped.
 
 With ``refs`` the arguments announce one message that expects a reply: if it is true, the references in the text
 are filled. The answer says with what, and which message was the last before it (``control.messages.SendReceipt``).
@@ -63,7 +64,7 @@ async def handle_send(app: App, request: SendRequest, peer: Peer) -> None:
             if error is not None:
                 await peer.send_line(failure(error, sent=count))
                 return
-            await peer.send_line(success({"sent": count}))
+            await peer.send_line(success({"sent": count, "connects": channel.counters.connects}))
             block = await next_block("send", peer)
 
 

@@ -150,7 +150,8 @@ class Attempt:
         self._end()
         if not self.retired:
             self.retired = True
-            self.record.failure = failure
+            if self.record.failure is None or failure.by != "us":  # a verdict has us close it, and is the cause
+                self.record.failure = failure
             self._owner.ended(self, failure)
 
     def unwatch(self) -> None:

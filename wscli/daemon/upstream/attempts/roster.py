@@ -70,11 +70,11 @@ class Roster:
         phase = present.members.get(member)
         if phase in ("joining", "subscribed"):
             return
+        member.waits = False
         if present.session.receive is not None and self.carrier(member) is None:
             member.subscriber.feed(SubscriptionBegan())
         if phase == "leaving":
             return  # after that
-        member.waits = False
         if member.trying_since is None:
             member.trying_since = self._clock.monotonic()
         present.members[member] = "joining"
@@ -151,10 +151,11 @@ class Roster:
         else:
             for other in self._owner.attempts.open:
                 self._leave(other, member)
-            member.waits, member.receives = True, False
-            member.subscriber.feed(self._end_of(member, verdict, failure))
+            event = self._end_of(member, verdict, failure)
             if was_subscribed:
                 self._ended(member, failure)
+            member.waits, member.receives = True, False
+            member.subscriber.feed(event)
         self._owner.attempts.close_drained()
         self._owner.regulate()
 

@@ -131,7 +131,7 @@ class SessionSender:
         except BaseException as error:
             if entry in self._programs:
                 self._programs.remove(entry)
-            elif turn.done():  # it came in the same moment
+            elif not turn.cancelled():  # it came in the same moment
                 self._busy = False
                 self.let_out()
             if not isinstance(error, TimeoutError):
