@@ -77,8 +77,9 @@ class Schedule:
     def refuse(self, one: ScriptedSession, name: str, number: int) -> None:
         final = number % 8 == 7
         verdict = FINAL[number % 2] if final else VERDICTS[number % len(VERDICTS)]
+        counts = not attempt_of(one).superseded  # before: the last channel's end closes the connection
         one.refuse(name, verdict)
-        if final and not attempt_of(one).superseded:
+        if final and counts:
             self.by_hand[name] = self.channels[name].state
 
     def person(self, channel: Channel, kind: str) -> None:
