@@ -5,7 +5,7 @@ VENV := .venv
 WHEEL_VENV := .venv-wheel
 BIN := $(VENV)/bin
 PARALLEL = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
-WORKERS ?= 3
+WORKERS ?= 4
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 # What a wheel can break: the command, what runs it, and what the extra `fast` changes.
