@@ -19,6 +19,8 @@ async def test_a_manager_that_goes_ends_a_tail_with_no_instance_after_all_that_c
             async with other.tail("echo") as feed:
                 waiting = asyncio.ensure_future(other.request("echo", b"x", ".never"))
                 await asyncio.to_thread(made.until_readers, 3)
+                # what is read below blocks the loop, which has to send the request first
+                await asyncio.to_thread(made.manager.until_stats, lambda it: it["channels"]["echo"]["received"] > 0)
                 client.send("echo", '{"say": ["last"]}')
                 assert [type(next(tail)) for _ in range(2)] == [Message, Message]
                 client.stats()  # by whose answer the others have been sent it too
