@@ -15,6 +15,7 @@ from tests.e2e.peers.programs import absent, npm_package
 from tests.e2e.upstream import upstream
 from tests.gateway.faced import upgrade_request
 from tests.processes import Manager, Process, Wscli
+from tests.waiting import eventually
 
 TOKEN = "a-token-for-peers"
 CONFIG = """
@@ -83,6 +84,7 @@ async def test_twenty_clients_of_three_kinds_and_five_tails_share_one_connection
         await libraries[0].send("thanks")
         stats = await asyncio.to_thread(manager.until_stats, lambda stats: stats["channels"]["news"]["sent"] == 1)
         assert stats["channels"]["news"]["connects"] == server.connections == 1
+        await eventually(lambda: server.heard)
         assert server.heard == ["thanks"]
 
 
