@@ -88,7 +88,6 @@ def _alternatives(value: Any, drop: bool) -> tuple[Alternative, ...]:
     return tuple(
         Alternative(
             _shape(one["match"]),
-            shown=_shown(one["match"]),
             set=_values(one.get("set")),
             keep=_values(one.get("keep")),
             drop=_flag(one.get("drop"), drop),
@@ -150,7 +149,6 @@ def _rule(rule: Any, place: str) -> Rule:
         _shape(rule["match"]),
         _of_channel(rule["match"]),
         place=place,
-        shown=_shown(rule["match"]),
         set=_values(rule.get("set")),
         keep=_values(rule.get("keep")),
         send=_send(rule.get("send")),

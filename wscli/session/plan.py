@@ -55,8 +55,6 @@ class Alternative:
     """One answer that a step may get."""
 
     match: Shape
-    shown: str = ""
-    """The shape as declared and without secrets, such as ``{type: auth_invalid}``."""
     set: Mapping[str, Assigned] = field(default_factory=dict)
     keep: Mapping[str, Assigned] = field(default_factory=dict)
     drop: bool = True
@@ -102,8 +100,6 @@ class Rule:
     """Whether it names ``{sub}``, ``{with}`` or ``{param}``, and so belongs to a channel."""
     place: str = "rules"
     """Where it stands, as in ``rules[1]``."""
-    shown: str = ""
-    """The shape as declared and without secrets, such as ``{type: auth_invalid}``."""
     set: Mapping[str, Assigned] = field(default_factory=dict)
     keep: Mapping[str, Assigned] = field(default_factory=dict)
     send: SendAction | None = None

@@ -8,7 +8,6 @@ from typing import Literal
 from wscli.config.checks.session.actions import compile_send
 from wscli.config.checks.session.site import Place, Site, spaces_of
 from wscli.config.checks.session.steps import compile_steps, match_items
-from wscli.config.checks.session.words import expected_words
 from wscli.config.reading.located import Located
 from wscli.config.reading.nodes import Branch
 from wscli.core.failures import Verdict
@@ -74,7 +73,6 @@ def _rule(located: Located, model: RuleModel | None, name: str, site: Site) -> R
         match=match,
         per_channel=of_channel,
         place=name,
-        shown=expected_words(located.get("match") or located),
         set=site.values(located.get("set"), replace(place, spaces=tuple(sent)), kept=False, has_message=True),
         keep=site.values(located.get("keep"), replace(place, spaces=tuple(sent)), kept=True, has_message=True),
         send=None if send is None else compile_send(send, sent, site, of_channel=of_channel),

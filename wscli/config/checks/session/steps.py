@@ -173,7 +173,7 @@ def _expect(
     alternatives = match_items(located, site)
     if not alternatives:
         shape = site.shape(located, place.spaces, of_channel=place.of_channel, sent=sent)
-        return () if shape is None else (Alternative(shape, expected_words(located), drop=drop),)
+        return () if shape is None else (Alternative(shape, drop=drop),)
     found = []
     for item in alternatives:
         model = site.typed(AlternativeModel, item)
@@ -181,7 +181,6 @@ def _expect(
         found.append(
             Alternative(
                 match=shape or compile_shape({}, ()),
-                shown=expected_words(item.get("match") or item),
                 set=site.values(item.get("set"), place, kept=False, has_message=True),
                 keep=site.values(item.get("keep"), place, kept=True, has_message=True),
                 drop=drop if model is None or model.drop is None else model.drop,
