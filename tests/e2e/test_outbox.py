@@ -132,9 +132,14 @@ def test_wait_prints_the_outcome_of_each_message(wscli: Wscli, recorder: Recorde
 
 
 def test_a_client_that_stops_waiting_leaves_its_message_queued(wscli: Wscli, recorder: Recorder) -> None:
-    def start_waiting(text: str) -> Process:
-        waiting = wscli.start(*WAIT, text, "--json", "--timeout", "60s")
-        manager.until_stats(lambda stats: bool(stats["channels"]["calls"]["outbox"]["queued"]))
+    def waits_for(first: int, text: str) -> Process:
+        """Start a client that queues two messages, remove the first, and wait until the client has told so."""
+        waiting = wscli.start(*WAIT, "--json", "--timeout", "60s", stdin=True)
+        waiting.write(f"removed\n{text}\n")
+        assert waiting.popen.stdin is not None
+        waiting.popen.stdin.close()
+        until(lambda: wscli("outbox", "rm", str(first)).returncode == 0)
+        waiting.until_lines(1)
         return waiting
 
     def ended(waiting: Process) -> list[tuple[str, int]]:
@@ -142,15 +147,15 @@ def test_a_client_that_stops_waiting_leaves_its_message_queued(wscli: Wscli, rec
 
     with wscli.up(config(recorder)) as manager:
         assert wscli("stop", "calls").returncode == 0
-        removed = start_waiting("a")
-        assert wscli("outbox", "rm", "1").returncode == 0
-        assert (removed.wait(), ended(removed)) == (7, [("rejected", 7)])
+        removed = waits_for(1, "a")
+        assert wscli("outbox", "rm", "2").returncode == 0
+        assert (removed.wait(), ended(removed)) == (7, [("rejected", 7)] * 2)
         assert "message 1 was removed before it was sent" in removed.stderr
-        interrupted = start_waiting("b")
-        assert (interrupted.stop(signal.SIGINT), ended(interrupted)) == (130, [("queued", 130)])
-        left = start_waiting("c")
-        manager.until_stats(lambda stats: stats["channels"]["calls"]["outbox"]["queued"] == 2)
-    assert (left.wait(), ended(left)) == (5, [("queued", 5)])
+        interrupted = waits_for(3, "b")
+        assert (interrupted.stop(signal.SIGINT), ended(interrupted)) == (130, [("rejected", 7), ("queued", 130)])
+        left = waits_for(5, "c")
+        assert manager.stats()["channels"]["calls"]["outbox"]["queued"] == 2
+    assert (left.wait(), ended(left)) == (7, [("rejected", 7), ("queued", 5)])
     with wscli.up(config(recorder)):
         assert wscli("outbox", "flush", "--timeout", "60s").returncode == 0
         recorder.until("c")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import signal
 import subprocess
 from typing import Any
 
@@ -13,6 +15,7 @@ from tests.cli.commands import Cli, cli, start
 from tests.client.scene import Scene, running
 from tests.daemon.served import link_of
 from tests.waiting import eventually
+from wscli.cli.send.outcomes import Outcomes
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 
 __all__ = ["cli", "running"]
@@ -60,6 +63,21 @@ async def test_each_line_that_was_under_way_when_the_manager_went_is_unknown(cli
     await cli.served.server.close()
     code, told = await telling
     assert (code, [(one["outcome"], one["code"]) for one in told]) == (9, [("unknown", 9)] * count)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_each_line_that_was_under_way_at_an_interrupt_is_unknown(cli: Cli, count: int) -> None:
+    link = link_of(cli.served.calls)
+    link.full = asyncio.Event()
+    process = await start("send", "--json", "calls", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(b"m\n" * count)
+    await eventually(lambda: link.sent)
+    process.send_signal(signal.SIGINT)
+    out, _ = await process.communicate()
+    told = [(one["outcome"], one["code"]) for one in map(json.loads, out.splitlines())]
+    assert (process.returncode, told) == (130, [("unknown", 130)] * count)
+    link.full.set()
 
 
 async def test_one_message_for_which_there_is_no_channel_is_rejected(cli: Cli) -> None:
@@ -135,6 +153,15 @@ def test_bytes_are_acknowledged_as_well_and_what_is_no_text_is_not_sent(running:
     done = running.command("send", "echo", "--wait-ack", ".", "--json", input=b'{"id": 1}\n\xff\n')
     assert (done.returncode, "byte 0 of 1 is 0xff" in done.stderr) == (7, True)
     assert [json.loads(line)["outcome"] for line in done.stdout.splitlines()] == ["acked", "rejected"]
+
+
+def test_an_interrupt_does_not_change_what_was_sent_before(capfd: pytest.CaptureFixture[str]) -> None:
+    outcomes = Outcomes("calls", enabled=True)
+    with contextlib.suppress(KeyboardInterrupt), outcomes.reporting():
+        outcomes.sent()
+        raise KeyboardInterrupt
+    told = json.loads(capfd.readouterr().out)
+    assert (told["outcome"], told["code"]) == ("sent", 130)
 
 
 def test_a_channel_that_is_stopped_while_the_acknowledgement_is_awaited_ends_it(running: Scene) -> None:

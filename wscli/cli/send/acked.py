@@ -52,6 +52,9 @@ class AckedSender(Sender):
                     self._ask(message if self._args["binary"] else decoded(message))
                 except WscliError as error:
                     raise error_for(error.exit_code, self._counted(error.message), error.hint) from None
+                except KeyboardInterrupt:
+                    self._outcomes.lost(1)
+                    raise
             self._add(1, len(message))
             self._outcomes.succeeded("acked")
 

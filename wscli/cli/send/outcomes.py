@@ -19,9 +19,9 @@ class Outcomes:
     def __init__(self, channel: str, *, enabled: bool) -> None:
         self._channel = channel
         self._output = Output(sys.stdout.fileno()) if enabled and sys.stdout is not None else None
-        self._failure: WscliError | None = None
+        self._failed = False
         self._handed_over = False
-        self._failing = 1
+        self._lost = 0
 
     def sent(self) -> None:
         """Note that the message in ``reporting`` was sent: a later failure does not change that."""
@@ -29,7 +29,7 @@ class Outcomes:
 
     def lost(self, count: int) -> None:
         """Note that so many messages were under way together, each with an unknown outcome."""
-        self._failing = count
+        self._lost = count
 
     def succeeded(self, outcome: str, count: int = 1) -> None:
         """Print that messages were ``sent``, or ``acked``."""
@@ -41,17 +41,24 @@ class Outcomes:
 
     @contextlib.contextmanager
     def reporting(self) -> Iterator[None]:
-        """Print the outcome of the message that fails in here, or of the lost ones, once."""
+        """Print the outcome of the message that fails or is interrupted in here, or of the lost ones, once."""
         self._handed_over = False
         try:
             yield
         except WscliError as error:
-            if self._failure is None:
-                self._failure = error
-                failed = "unknown" if error.exit_code == ExitCode.OUTCOME_UNKNOWN else "rejected"
-                outcome = "sent" if self._handed_over else failed
-                self._put([self._object(outcome, error.exit_code, error.message)] * self._failing)
+            self._fail(error.exit_code, error.message)
             raise
+        except KeyboardInterrupt:
+            self._fail(ExitCode.INTERRUPTED, "interrupted")
+            raise
+
+    def _fail(self, code: int, text: str) -> None:
+        if self._failed:
+            return
+        self._failed = True
+        unknown = self._lost or code == ExitCode.OUTCOME_UNKNOWN
+        outcome = "sent" if self._handed_over else "unknown" if unknown else "rejected"
+        self._put([self._object(outcome, code, text)] * (self._lost or 1))
 
     def _object(self, outcome: str, code: int, error: str | None, **facts: int) -> bytes:
         told = {"channel": self._channel, "outcome": outcome, "code": int(code), "error": error, **facts}

@@ -84,6 +84,9 @@ class Sender:
             if whole:
                 self._outcomes.lost(len(split_block(payload, framing)))
             raise kind(self._counted(error.message), error.hint) from None
+        except KeyboardInterrupt:
+            self._outcomes.lost(len(split_block(payload, framing)))
+            raise
         try:
             self.taken(result_of(answer))
         except WscliError as error:
