@@ -38,11 +38,13 @@ def response(
     body: bytes,
     content_type: str = "text/plain; charset=utf-8",
     headers: Mapping[str, str] = MappingProxyType({}),
+    *,
+    phrase: str | None = None,
 ) -> Response:
-    """Make an HTTP response that ends the connection."""
+    """Make an HTTP response that ends the connection; ``phrase`` stands for that of the status."""
     all_headers = Headers({"Date": formatdate(usegmt=True), "Connection": "close"})
     all_headers.update({"Content-Length": str(len(body)), "Content-Type": content_type, **headers})
-    return Response(status, HTTPStatus(status).phrase, all_headers, body)
+    return Response(status, HTTPStatus(status).phrase if phrase is None else phrase, all_headers, body)
 
 
 class Handshake:
