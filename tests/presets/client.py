@@ -22,6 +22,7 @@ from wscli.core.verdicts import decide
 from wscli.daemon.upstream.refs import Refs
 from wscli.session import actions
 from wscli.session.engine.memory import Memory
+from wscli.session.engine.outgoing import AskedReply
 from wscli.session.engine.session import RunningSession
 
 __all__ = ["Client"]
@@ -117,12 +118,12 @@ class Client:
         self.server.disconnected(self.session.close_code)
 
     def send(self, name: str, message: Any) -> None:
-        self._post(name, message, reply=False)
+        self._post(name, message, reply=None)
 
     def request(self, name: str, message: Any) -> Any:
         """Send, and give the reply; None: there was none at once."""
         count = len(self.replies)
-        self._post(name, message, reply=True)
+        self._post(name, message, reply="wanted")
         return self.replies[count] if len(self.replies) > count else None
 
     def leave(self, name: str) -> None:
@@ -152,7 +153,7 @@ class Client:
 
     # What the session wants done.
 
-    def _post(self, name: str, message: Any, *, reply: bool) -> None:
+    def _post(self, name: str, message: Any, *, reply: AskedReply | None) -> None:
         text = message if isinstance(message, (str, bytes)) else json.dumps(message)
         payload = text.encode() if isinstance(text, str) else text
         self._write(self.session.wrap(self.members[name], payload, binary=isinstance(message, bytes), reply=reply))

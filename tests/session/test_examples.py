@@ -110,7 +110,7 @@ def test_home_answers_of_two_subscriptions_arrive_in_any_order() -> None:
 def test_home_gives_a_programs_message_an_id_and_finds_its_reply() -> None:
     one = Channel("one", {"event": "x"})
     host = home().join(one).receive({"id": 1, "type": "result", "success": True})
-    asked = host.send(one, {"type": "get_states", "id": 99}, reply=True)
+    asked = host.send(one, {"type": "get_states", "id": 99}, reply="wanted")
     assert host.sent[-1] == {"type": "get_states", "id": 2}
     host.receive({"id": 2, "type": "result", "result": []})
     assert [reply.message for reply in host.of(a.Reply)] == [asked]

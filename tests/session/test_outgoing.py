@@ -91,7 +91,7 @@ REPLY = 'merge: {id: "{ref.int}"}\nreply: {id: "{sent.ref}", type: result}'
 
 def test_a_reply_is_found_by_its_reference_and_flows_on() -> None:
     host, channel = ready(REPLY)
-    one, two = (host.send(channel, {"n": number}, reply=True) for number in (1, 2))
+    one, two = (host.send(channel, {"n": number}, reply="wanted") for number in (1, 2))
     host.receive({"id": 2, "type": "result"}, {"id": 1, "type": "other"}, {"id": "1", "type": "result"})
     assert [reply.message for reply in host.of(a.Reply)] == [two]
     host.receive({"id": 1, "type": "result"}, {"id": 1, "type": "result"})
@@ -102,7 +102,7 @@ def test_a_reply_is_found_by_its_reference_and_flows_on() -> None:
 
 def test_a_reply_is_seen_before_drop() -> None:
     host, channel = ready(REPLY + "\nrules: [{match: {type: result}, drop: true}]")
-    host.send(channel, {"n": 1}, reply=True)
+    host.send(channel, {"n": 1}, reply="wanted")
     host.receive({"id": 1, "type": "result"})
     assert (len(host.of(a.Reply)), host.got) == (1, {})
 
@@ -110,7 +110,7 @@ def test_a_reply_is_seen_before_drop() -> None:
 def test_of_a_reply_a_program_gets_what_is_shown_or_else_the_whole() -> None:
     host, channel = ready(REPLY + "\nshow: .data")
     for number in (1, 2):
-        host.send(channel, {"n": number}, reply=True)
+        host.send(channel, {"n": number}, reply="wanted")
     host.receive({"id": 1, "type": "result", "data": {"x": 1}}, {"id": 2, "type": "result"})
     assert [reply.payload for reply in host.of(a.Reply)] == [b'{"x":1}', b'{"id": 2, "type": "result"}']
 
@@ -118,7 +118,7 @@ def test_of_a_reply_a_program_gets_what_is_shown_or_else_the_whole() -> None:
 def test_no_reply_is_given_that_is_not_wanted_or_not_any_more() -> None:
     host, channel = ready(REPLY)
     host.send(channel, {"n": 1})
-    asked = host.send(channel, {"n": 2}, reply=True)
+    asked = host.send(channel, {"n": 2}, reply="wanted")
     host.session.forget(asked)
     host.receive({"id": 1, "type": "result"}, {"id": 2, "type": "result"})
     assert host.of(a.Reply) == []
@@ -127,8 +127,8 @@ def test_no_reply_is_given_that_is_not_wanted_or_not_any_more() -> None:
 def test_a_reply_to_a_message_without_a_reference_cannot_be_told() -> None:
     host, channel = ready('reply: {id: "{sent.ref}"}')
     with pytest.raises(NotSent, match="has no reference"):
-        host.send(channel, {"id": 1}, reply=True)
-    host.send(channel, {"id": 41}, ref=41, reply=True)
+        host.send(channel, {"id": 1}, reply="wanted")
+    host.send(channel, {"id": 41}, ref=41, reply="wanted")
     assert len(host.receive({"id": 41}).of(a.Reply)) == 1
 
 

@@ -222,6 +222,7 @@ class Reply:
 
     message: Any
     payload: bytes
+    binary: bool = False
 
 
 class MessageRefused(NotSent):

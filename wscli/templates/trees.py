@@ -32,6 +32,10 @@ class JsonTemplate:
         """
         return _render(self._tree, scope)
 
+    def path_to(self, space: str) -> tuple[str | int, ...] | None:
+        """Give the keys and indices to the first leaf that is one placeholder of a namespace."""
+        return _path_to(self._tree, space)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, JsonTemplate):
             return NotImplemented
@@ -50,6 +54,15 @@ def references_of(tree: Any) -> set[tuple[str, str]]:
     if isinstance(tree, (dict, list)):
         return set().union(*map(references_of, tree.values() if isinstance(tree, dict) else tree))
     return set(tree.references) if isinstance(tree, Template) else set()
+
+
+def _path_to(tree: Any, space: str) -> tuple[str | int, ...] | None:
+    if isinstance(tree, (dict, list)):
+        for step, item in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            if (path := _path_to(item, space)) is not None:
+                return (step, *path)
+    found = isinstance(tree, Template) and tree.whole is not None and tree.whole.space == space
+    return () if found else None
 
 
 def _render(tree: Any, scope: Scope) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from wscli.errors import NotSent
 from wscli.jsontext import decode_any
@@ -14,13 +14,14 @@ from wscli.session.engine.core import Core
 from wscli.session.engine.parts import Part
 from wscli.session.frames import Unit, encode_message
 from wscli.session.plan import SendAction
+from wscli.session.request_ids import RequestIds
 from wscli.templates import JsonTemplate, TemplateError
 from wscli.templates.filters import now
 from wscli.templates.paths import ABSENT
 from wscli.timing import RESOLUTION
 from wscli.values import Rate
 
-__all__ = ["LetOut", "Outbound", "OutgoingMessage", "RateWindow", "RefSource", "masked"]
+__all__ = ["AskedReply", "LetOut", "Outbound", "OutgoingMessage", "RateWindow", "RefSource", "masked"]
 
 _MASK: dict[str, int | str] = {"int": 0, "str": "0", "uuid": "00000000-0000-0000-0000-000000000000"}
 
@@ -58,6 +59,10 @@ class RateWindow:
         """Count an event."""
         if self._events:
             self._times.append(now)
+
+
+AskedReply = Literal["wanted", "private"]
+"""``private``: the reply is for its sender alone, and has the id that its sender gave the message."""
 
 
 class RefSource(Protocol):
@@ -98,8 +103,10 @@ class OutgoingMessage:
     """Whether a rule or a timer sent it; those go before all others."""
     ref: Any = None
     """The reference that was drawn for it; None: not yet, or it has none."""
-    reply: bool = False
-    """Whether ``Reply`` is wanted."""
+    reply: AskedReply | None = None
+    """Whether ``Reply`` is wanted, and for its sender alone."""
+    own_id: float | str | None = None
+    """The id that its sender gave it, where the reply is to have that again."""
     cancelled: bool = False
     """Whether the step that it belongs to was stopped; it is not sent then."""
     render: Callable[[Any], Unit] = field(default=lambda _: Unit(b"", False), repr=False)
@@ -130,6 +137,7 @@ class Outbound:
         sends = any(rule.send or rule.do for rule in core.plan.rules) or any(timer.do for timer in core.plan.timers)
         self._pace = RateWindow(core.plan.limits.send, reserve=sends)
         self._frames = core.plan.frames
+        self.ids = RequestIds(core.plan)
         self.last = core.clock.monotonic()
         """When the last message was let out."""
 
@@ -180,7 +188,7 @@ class Outbound:
         unit = encode_message(self._frames, value)
         return Unit(unit.payload, True) if action.binary else unit
 
-    def wrap(self, part: Part, payload: bytes, *, binary: bool, ref: Any, reply: bool) -> OutgoingMessage:
+    def wrap(self, part: Part, payload: bytes, *, binary: bool, ref: Any, reply: AskedReply | None) -> OutgoingMessage:
         """Make what a program sends into a message.
 
         Raises:
@@ -189,32 +197,45 @@ class Outbound:
         plan = self._core.plan
         if plan.outgoing == "none":
             raise MessageRefused("the session allows no messages from programs (outgoing: none)", _SEE)
-        render = self._program_render(part, payload, binary=binary)
+        value = self._value(payload, binary=binary, private=reply == "private")
+        own_id = self.ids.of(value) if reply == "private" else None
+        render = self._program_render(part, payload, value, own_id, binary=binary)
         trial = _Drawn(_Masks(), ref)
         try:
             render(trial)
         except TemplateError as error:
             raise NotSent(f"the message cannot be wrapped: {error}", _SEE) from None
-        if reply and trial.ref is None:
+        if trial.ref is None and reply == "private":
+            reply = None  # there is none, or nothing tells it
+        elif trial.ref is None and reply is not None:
             raise NotSent(
                 "no reply can be told: the message has no reference, such as '{ref.int}'",
                 "put it where the server's answer has it, or give --match",
             )
-        return OutgoingMessage(part.channel, by_user=True, ref=ref, reply=reply, render=render)
+        return OutgoingMessage(part.channel, by_user=True, ref=ref, reply=reply, own_id=own_id, render=render)
 
-    def _program_render(self, part: Part, payload: bytes, *, binary: bool) -> Callable[[Any], Unit]:
+    def _value(self, payload: bytes, *, binary: bool, private: bool) -> Any:
+        """Decode what a program sends, where something of it is needed; ``ABSENT``: it is sent as it is."""
+        plan = self._core.plan
+        if binary:
+            return payload if isinstance(plan.outgoing, JsonTemplate) and plan.outgoing_takes_binary else ABSENT
+        needed = plan.outgoing is not None or plan.merge is not None or (private and self.ids.replaces)
+        return decode_any(payload) if needed else ABSENT
+
+    def _program_render(
+        self, part: Part, payload: bytes, value: Any, own_id: float | str | None, *, binary: bool
+    ) -> Callable[[Any], Unit]:
         plan = self._core.plan
         outgoing = plan.outgoing if isinstance(plan.outgoing, JsonTemplate) else None
-        if binary and (outgoing is None or not plan.outgoing_takes_binary):
-            return lambda _: Unit(payload, True)
-        if outgoing is None and plan.merge is None:
-            unit = Unit(payload, self._frames.send == "binary")
+        replaces = own_id is not None and self.ids.replaces
+        if value is ABSENT or (outgoing is None and plan.merge is None and not replaces):
+            unit = Unit(payload, binary or self._frames.send == "binary")
             return lambda _: unit
-        value = payload if binary else decode_any(payload)
 
         def render(ref: Any) -> Unit:
-            scope = {**part.scope, "msg": value, "ref": ref}
-            whole = value if outgoing is None else outgoing.render(scope)
+            message = value if own_id is None or not replaces else self.ids.replaced(value, own_id, ref)
+            scope = {**part.scope, "msg": message, "ref": ref}
+            whole = message if outgoing is None else outgoing.render(scope)
             if plan.merge is not None:
                 if not isinstance(whole, dict):
                     raise MessageRefused(

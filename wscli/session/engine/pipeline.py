@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from wscli.core.failures import Failure, FailureKind
+from wscli.jsontext import encode_json
 from wscli.session.actions import Reply
 from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import MOST_BYTES, MOST_HELD, TOO_MUCH_HELD, Delivery, Outcome
 from wscli.session.engine.index import Found, Routes, shown_by
 from wscli.session.engine.parts import ChannelPart, Part
 from wscli.session.engine.steps.waits import Replies, Waits
-from wscli.session.frames import BadStream, FrameDecoder, unit_parser
+from wscli.session.frames import BadStream, FrameDecoder, Unit, unit_parser
+from wscli.session.request_ids import RequestIds
 from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = ["Pipeline"]
@@ -47,6 +49,7 @@ class Pipeline:
         core: Core,
         waits: Waits,
         replies: Replies,
+        ids: RequestIds,
         delivery: Delivery,
         apply: Callable[[Any], Outcome | None],
         observe: Callable[[Any], None],
@@ -54,6 +57,7 @@ class Pipeline:
     ) -> None:
         plan = core.plan
         self._core, self._waits, self._replies, self._delivery = core, waits, replies, delivery
+        self._ids = ids
         self._apply, self._observe = apply, observe
         self._parse = unit_parser(plan.frames)
         self._decoder = None if plan.frames.whole else FrameDecoder(plan.frames, max_message)
@@ -118,9 +122,11 @@ class Pipeline:
             self._gap(self._core.upstream, "skipped", missed)
         if self._waits.count and self._awaited(value, payload):
             return
-        if self._replies.count:
-            self._reply(value, payload)
+        private = self._replies.count and self._reply(value, payload, binary)
         outcome = self._apply(value)
+        if private:
+            outcome = outcome or Outcome()
+            outcome.dropped = True
         if outcome is not None:
             self._go_by(outcome, value, payload, binary)
         elif not self._core.ready:
@@ -142,11 +148,20 @@ class Pipeline:
         self._observe(value)
         return True
 
-    def _reply(self, value: Any, payload: bytes) -> None:
+    def _reply(self, value: Any, payload: bytes, binary: bool) -> bool:
+        """Give a program the reply that it waits for; say whether the message is for that program alone."""
         asked = self._replies.take(value)
-        if asked is not None:
-            units = None if self._show is None else self._show(value)
-            self._core.actions.append(Reply(asked, units[0][0] if units and len(units) == 1 else payload))
+        if asked is None:
+            return False
+        if asked.own_id is not None:
+            value = self._ids.restored(value, asked.own_id)
+            payload = encode_json(value)
+        if asked.reply == "private":
+            self._delivery.finish()  # in its place among what the channel gets
+        units = None if self._show is None else self._show(value)
+        unit = units[0] if units and len(units) == 1 else Unit(payload, binary)
+        self._core.actions.append(Reply(asked, *unit))
+        return asked.reply == "private"
 
     def _go_by(self, outcome: Outcome, value: Any, payload: bytes, binary: bool) -> None:
         """Let a message flow on as the rules say."""

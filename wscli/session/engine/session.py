@@ -13,7 +13,7 @@ from wscli.session.engine.channels import Channels
 from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import Delivery
 from wscli.session.engine.memory import Memory
-from wscli.session.engine.outgoing import LetOut, Outbound, OutgoingMessage, RefSource
+from wscli.session.engine.outgoing import AskedReply, LetOut, Outbound, OutgoingMessage, RefSource
 from wscli.session.engine.pipeline import Pipeline
 from wscli.session.engine.rules import Rules
 from wscli.session.engine.steps.requests import StepFailed
@@ -67,7 +67,14 @@ class RunningSession:
         self._delivery = Delivery(core)
         rules = Rules(core, self._steps, self._outbound)
         self._pipeline = Pipeline(
-            core, waits, self._replies, self._delivery, rules.apply, rules.observe, max_message=max_message
+            core,
+            waits,
+            self._replies,
+            self._outbound.ids,
+            self._delivery,
+            rules.apply,
+            rules.observe,
+            max_message=max_message,
         )
         self._timers = Timers(core, self._steps, self._outbound)
         self._channels = Channels(
@@ -201,7 +208,7 @@ class RunningSession:
         *,
         binary: bool,
         ref: int | str | None = None,
-        reply: bool = False,
+        reply: AskedReply | None = None,
     ) -> OutgoingMessage:
         """Make what a program sends into a message to let out.
 
@@ -210,11 +217,12 @@ class RunningSession:
             payload: what it sends.
             binary: whether as a binary message.
             ref: what its ``{ref.int}`` became, if it had one.
-            reply: whether ``Reply`` is wanted; until ``forget`` where none arrives.
+            reply: whether ``Reply`` is wanted, until ``forget`` where none arrives; ``reply`` of the result is None if
+                a ``private`` one cannot be told.
 
         Raises:
-            NotSent: ``outgoing`` is ``none`` or lacks a value, ``merge`` needs a JSON object, or a reply is wanted and
-                the message has no reference.
+            NotSent: ``outgoing`` is ``none`` or lacks a value, ``merge`` needs a JSON object, or a reply is ``wanted``
+                and the message has no reference.
 
         """
         part = self._core.channels.get(channel.name)
@@ -233,7 +241,7 @@ class RunningSession:
     def let_out(self, message: OutgoingMessage) -> LetOut:
         """Render a message that is written next, and count it."""
         unit, problem = self._outbound.let_out(message)
-        if message.reply and unit is not None:
+        if message.reply is not None and unit is not None:
             part = self._core.channels.get(message.channel.name if message.channel else "", self._core.upstream)
             self._replies.enter(message, part.scope)
         actions = self._done()

@@ -15,6 +15,12 @@ from wscli.session.actions import SessionReady
 from wscli.session.engine.outgoing import LetOut
 
 
+class WrappedMessage(str):
+    """A message to let out."""
+
+    reply: Any = None
+
+
 class Scripted:
     """A pure session that does what the test says: ``on[INPUT]`` gives the actions; ``told`` are the inputs."""
 
@@ -42,10 +48,12 @@ class Scripted:
     def let_out(self, message: Any) -> LetOut:
         return LetOut(str(message).encode(), binary=False)
 
-    def wrap(self, channel: Any, payload: bytes, *, binary: bool, ref: Any = None, reply: bool = False) -> Any:
+    def wrap(self, channel: Any, payload: bytes, *, binary: bool, ref: Any = None, reply: Any = None) -> Any:
         if payload == b"never":
             raise NotSent("the session allows no messages from programs (outgoing: none)")
-        return f"wrapped {payload.decode()}"
+        message = WrappedMessage(f"wrapped {payload.decode()}")
+        message.reply = reply
+        return message
 
     def forget(self, message: Any) -> None:
         self.told.append(("forget", message))

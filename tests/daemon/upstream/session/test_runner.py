@@ -12,7 +12,7 @@ from tests.daemon.upstream.session.bench import Bench
 from tests.daemon.upstream.session.conftest import Parts, Text
 from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.daemon.upstream.session.seam import AwaitedReply, SessionFailed
-from wscli.errors import NotSent, OutcomeUnknown
+from wscli.errors import NotSent
 from wscli.session.actions import (
     AskTokens,
     ByeOver,
@@ -190,26 +190,35 @@ async def test_a_programs_message_is_wrapped_and_its_size_is_what_was_written(b:
         await b.it.send(b.news, b"never", binary=False, timeout=5.0)
 
 
-def awaited(ref: int | None = None) -> AwaitedReply:
-    return AwaitedReply(asyncio.get_running_loop().create_future(), ref)
+class Heard:
+    """What an asker is told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+        self.reply = AwaitedReply(lambda payload, binary: self.told.append((payload, binary)), self.lost)
+
+    def lost(self) -> None:
+        self.told.append("lost")
 
 
-async def test_a_request_gets_its_reply(b: Bench) -> None:
+async def test_a_request_gets_its_reply_once(b: Bench) -> None:
+    heard = Heard()
     b.open()
-    await b.it.send(b.news, b"hi", binary=False, timeout=5.0, reply=(reply := awaited(7)))
-    b.tell(Reply("wrapped other", b"no"), Reply("wrapped hi", b"yes"), Reply("wrapped hi", b"twice"))
-    assert await reply.found == b"yes"
-    reply.forget()
+    await b.it.send(b.news, b"hi", binary=False, timeout=5.0, reply=heard.reply)
+    b.tell(Reply("wrapped other", b"no"), Reply("wrapped hi", b"yes", True), Reply("wrapped hi", b"twice"))
+    heard.reply.forget()
     assert b.session.told[-1] == ("forget", "wrapped hi")
-    reply.forget()
-
-
-async def test_a_request_whose_connection_ends_has_an_unknown_outcome(b: Bench) -> None:
-    b.open()
-    await b.it.send(b.news, b"hi", binary=False, timeout=5.0, reply=(reply := awaited()))
+    heard.reply.forget()
     b.it.end()
-    with pytest.raises(OutcomeUnknown, match="before the reply"):
-        await reply.found
+    assert heard.told == [(b"yes", True)]
+
+
+async def test_a_request_whose_connection_ends_is_told_so(b: Bench) -> None:
+    heard = Heard()
+    b.open()
+    await b.it.send(b.news, b"hi", binary=False, timeout=5.0, reply=heard.reply)
+    b.it.end()
+    assert heard.told == ["lost"]
 
 
 async def test_messages_that_no_channel_gets_are_counted_for_the_whole_manager(b: Bench) -> None:

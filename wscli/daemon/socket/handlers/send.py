@@ -31,10 +31,10 @@ from wscli.daemon.socket.server import App
 from wscli.daemon.socket.validation import read_block
 from wscli.daemon.upstream.refs import Referring
 from wscli.daemon.upstream.session.seam import AwaitedReply
-from wscli.errors import NotSent, TimedOut, UsageError, WscliError
+from wscli.errors import NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
 from wscli.values import format_duration
 
-__all__ = ["check_text", "first_block", "handle_send", "next_block", "read_messages"]
+__all__ = ["awaited", "check_text", "first_block", "handle_send", "next_block", "read_messages"]
 
 DEFAULT_TIMEOUT = 10.0
 TURN = 0.005
@@ -76,11 +76,11 @@ async def _send_referring(
     payload = b"".join(await read_messages({"bytes": request["bytes"]}, peer))
     if not binary:
         check_text(payload)
+    found: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     reply: AwaitedReply | None = None
     if request.get("reply", False):
         check_reply(channel)
-        reply = AwaitedReply(asyncio.get_running_loop().create_future())
-        reply.found.add_done_callback(lambda found: found.cancelled() or found.exception())  # it may come too late
+        reply = awaited(found)
     message = Referring(payload.decode()) if request["refs"] and not binary else None
     answer: SendReceipt = {"sent": 1, "ref": None, "after": ""}
 
@@ -98,7 +98,7 @@ async def _send_referring(
         end = asyncio.get_running_loop().time() + timeout
         await channel.send(write, binary=binary, timeout=timeout, reply=reply)
         if reply is not None:
-            answer["reply"] = _record(await _reply(channel.name, reply, end, timeout), clock.wall())
+            answer["reply"] = _record(await _reply(channel.name, found, end, timeout), clock.wall())
 
     try:
         await peer.while_connected(exchange())
@@ -108,7 +108,22 @@ async def _send_referring(
     await peer.send_line(success(answer))
 
 
-async def _reply(channel: str, reply: AwaitedReply, end: float, timeout: float) -> bytes:
+def awaited(found: asyncio.Future[bytes]) -> AwaitedReply:
+    """Have a future be the reply, or ``OutcomeUnknown`` where the connection ends before it."""
+
+    def replied(payload: bytes, binary: bool) -> None:
+        if not found.done():
+            found.set_result(payload)
+
+    def lost() -> None:
+        if not found.done():
+            found.set_exception(OutcomeUnknown("the connection ended before the reply"))
+
+    found.add_done_callback(lambda found: found.cancelled() or found.exception())  # it may come too late
+    return AwaitedReply(replied, lost)
+
+
+async def _reply(channel: str, found: asyncio.Future[bytes], end: float, timeout: float) -> bytes:
     """Wait for a reply, until a moment of the loop's time.
 
     Raises:
@@ -117,7 +132,7 @@ async def _reply(channel: str, reply: AwaitedReply, end: float, timeout: float) 
     """
     try:
         async with asyncio.timeout_at(end):
-            return await reply.found
+            return await found
     except TimeoutError:
         within = format_duration(timeout)
         raise TimedOut(f"no reply on channel {channel!r} within {within}", "--timeout gives it longer") from None

@@ -18,9 +18,10 @@ from wscli.daemon.upstream.session.calls import Answer, SessionCalls
 from wscli.daemon.upstream.session.relay import ChannelRelay, member_of
 from wscli.daemon.upstream.session.seam import AwaitedReply, SessionFailed, SessionListener, SessionOwner
 from wscli.daemon.upstream.session.sender import SessionSender
-from wscli.errors import OutcomeUnknown
 from wscli.session import actions as a
+from wscli.session.engine.outgoing import OutgoingMessage
 from wscli.session.engine.session import RunningSession
+from wscli.session.engine.steps.waits import MOST_REPLIES
 from wscli.timing import Timer
 from wscli.transport.connection import Connection
 
@@ -71,7 +72,7 @@ class SessionRunner:
         """Messages that arrived before ``open``."""
         self._unopened_bytes = 0
         self._relay = ChannelRelay(listener, record, self._logged)
-        self._replies: dict[Any, AwaitedReply] = {}
+        self._replies: dict[OutgoingMessage, AwaitedReply] = {}
         self._carriers: dict[type[Any], Callable[[Any], None]] = {
             a.Send: lambda action: self._sender.add(action.message),
             a.Call: self._calls.start,
@@ -146,14 +147,24 @@ class SessionRunner:
         self, member: Member, payload: bytes, *, binary: bool, timeout: float | None, reply: AwaitedReply | None = None
     ) -> int:
         """Hand a program's message to the connection, as ``seam.ConnectionSession.send`` says."""
-        ref, wanted = (None, False) if reply is None else (reply.ref, True)
-        message = self._session.wrap(member, payload, binary=binary, ref=ref, reply=wanted)
-        if reply is not None:
-            self._replies[message] = reply
-            reply.forget = partial(self._forget, message)
+        if reply is None:
+            message = self._session.wrap(member, payload, binary=binary)
+        else:
+            message = self._session.wrap(
+                member, payload, binary=binary, ref=reply.ref, reply="private" if reply.private else "wanted"
+            )
+            self._await_reply(message, reply)
         return await self._sender.send(message, timeout=timeout)
 
-    def _forget(self, message: Any) -> None:
+    def _await_reply(self, message: OutgoingMessage, reply: AwaitedReply) -> None:
+        if message.reply is None:
+            return
+        self._replies[message] = reply
+        reply.forget = partial(self._forget, message)
+        if len(self._replies) > MOST_REPLIES:  # the session has forgotten it as well
+            del self._replies[next(iter(self._replies))]
+
+    def _forget(self, message: OutgoingMessage) -> None:
         self._replies.pop(message, None)  # twice, where another connection was tried
         self._session.forget(message)
 
@@ -182,8 +193,8 @@ class SessionRunner:
         self._timers.clear()
         _resolve(self._bye)
         for reply in self._replies.values():
-            if not reply.found.done():
-                reply.found.set_exception(OutcomeUnknown("the connection ended before the reply"))
+            reply.lost()
+        self._replies.clear()
 
     # inputs
 
@@ -265,9 +276,9 @@ class SessionRunner:
                 member.subscriber.keep(action.kept)
 
     def _reply(self, action: a.Reply) -> None:
-        reply = self._replies.get(action.message)
-        if reply is not None and not reply.found.done():
-            reply.found.set_result(action.payload)
+        reply = self._replies.pop(action.message, None)
+        if reply is not None:
+            reply.replied(action.payload, action.binary)
 
     @property
     def _trace(self) -> StepTrace:

@@ -8,7 +8,6 @@ told or asked after that.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -80,12 +79,20 @@ class SessionListener(Protocol):
 
 @dataclass(slots=True, eq=False)
 class AwaitedReply:
-    """A reply that a program waits for; whoever made it calls ``forget`` in the end."""
+    """A reply that a program waits for; whoever made it calls ``forget`` once it does not."""
 
-    found: asyncio.Future[bytes]
-    """The whole message; ``OutcomeUnknown`` where the connection ended before it."""
+    replied: Callable[[bytes, bool], None]
+    """Called with the reply, and whether it is binary, in its place among the messages that arrive; once at most."""
+    lost: Callable[[], None]
+    """Called where the connection ended before the reply."""
     ref: Ref | None = None
     """What the references in the program's message became."""
+    private: bool = False
+    """Whether the reply is for this program alone.
+
+    Then an id in the message stands for the program's own: it is replaced by one that is unique on the connection, and
+    put back in the reply. A message to which there is no reply may be sent as well.
+    """
     forget: Callable[[], None] = lambda: None
 
 

@@ -13,11 +13,12 @@ from wscli.templates import Scope, Template
 from wscli.templates.paths import ABSENT
 from wscli.templates.shapes import Equality, Shape
 
-__all__ = ["Awaiting", "Replies", "Waits", "next_to_wait"]
+__all__ = ["MOST_REPLIES", "Awaiting", "Replies", "Waits", "next_to_wait"]
 
 _MOST_SEEN = 256
 _LARGEST_SEEN = 16 << 10
-_MOST_REPLIES = 10_000
+MOST_REPLIES = 10_000
+"""Messages whose reply is awaited on one connection; of more the oldest is forgotten."""
 _INDEXED = {"sent", "with", "param"}
 
 
@@ -137,7 +138,7 @@ class Replies:
         scope = {**scope, "sent": {"ref": message.ref}}
         key = self._keys[message] = self._leaf.key(scope)
         self._by_key[key] = (message, scope)
-        if len(self._by_key) > _MOST_REPLIES:
+        if len(self._by_key) > MOST_REPLIES:
             self._keys.pop(self._by_key.pop(next(iter(self._by_key)))[0], None)
         self.count = len(self._by_key)
 

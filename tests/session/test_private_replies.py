@@ -1,0 +1,115 @@
+"""Requests of clients with ids of their own: unique on the connection, answered to their asker alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.session.host import Channel, Host
+from tests.session.test_outgoing import ready
+from wscli.session import actions as a
+
+IDS_ONLY = 'reply: {id: "{sent.ref}"}'
+
+
+def ask(host: Host, channel: Channel, message: Any) -> Any:
+    return host.send(channel, message, reply="private")
+
+
+def replies(host: Host) -> list[Any]:
+    return [json.loads(one.payload) for one in host.of(a.Reply)]
+
+
+def test_equal_ids_of_two_clients_become_different_ones_and_come_back() -> None:
+    host, channel = ready(IDS_ONLY)
+    asked = [ask(host, channel, {"id": 1, "method": name}) for name in ("a", "b")]
+    assert host.sent == [{"id": 1, "method": "a"}, {"id": 2, "method": "b"}]
+    host.receive({"id": 2, "result": "B"}, {"id": 1, "result": "A"})
+    assert [one.message for one in host.of(a.Reply)] == asked[::-1]
+    assert replies(host) == [{"id": 1, "result": "B"}, {"id": 1, "result": "A"}]
+    assert host.got == {}, "an answer goes to its asker alone"
+
+
+@pytest.mark.parametrize(
+    ("own", "sent"),
+    [
+        (7, 1),
+        (10**40, 1),
+        (-1, 1),
+        (1.5, 1),
+        ("7", "1"),
+        ("", "1"),
+        ("x" * 10_000, "1"),
+    ],
+)
+def test_a_number_stands_for_a_number_and_text_for_text(own: Any, sent: Any) -> None:
+    host, channel = ready(IDS_ONLY)
+    ask(host, channel, {"a": [1], "id": own})
+    assert host.sent == [{"a": [1], "id": sent}]
+    host.receive({"id": sent, "ok": True})
+    assert replies(host) == [{"id": own, "ok": True}]
+    assert type(replies(host)[0]["id"]) is type(own)
+
+
+@pytest.mark.parametrize("message", [{"method": "note"}, {"id": None}, {"id": True}, {"id": {"x": 1}}, [1], b"no json"])
+def test_a_message_without_an_id_goes_as_it_stands_and_its_answer_is_any_message(message: Any) -> None:
+    host, channel = ready(IDS_ONLY)
+    asked = ask(host, channel, message)
+    assert asked.reply is None
+    raw = message if isinstance(message, bytes) else json.dumps(message).encode()
+    assert host.sent == [raw.decode() if isinstance(message, bytes) else message]
+    host.receive({"id": None, "error": "?"})
+    assert (host.of(a.Reply), len(host.got["c"])) == ([], 1)
+
+
+def test_the_id_that_merge_replaces_comes_back_where_the_reply_has_it() -> None:
+    host, channel = ready('merge: {seq: "{ref.int}"}\nreply: {seq_reply: "{sent.ref}"}')
+    ask(host, channel, {"seq": 90, "action": "typing"})
+    ask(host, channel, {"action": "ping"})
+    assert [one["seq"] for one in host.sent] == [1, 2]
+    host.receive({"seq_reply": 2}, {"seq_reply": 1, "status": "OK"})
+    assert replies(host) == [{"seq_reply": 2}, {"seq_reply": 90, "status": "OK"}]
+
+
+def test_what_outgoing_wraps_has_no_id_and_its_reply_is_shown() -> None:
+    host, channel = ready('outgoing: ["{ref.str}", "{msg}"]\nreply: [ "{sent.ref}" ]\nshow: ".[1]"')
+    ask(host, channel, {"id": 5})
+    assert host.sent == [["1", {"id": 5}]]
+    host.receive(["1", {"status": "ok"}])
+    assert replies(host) == [{"status": "ok"}]
+
+
+def test_a_reply_has_its_place_among_the_messages_of_the_same_turn() -> None:
+    host, channel = ready(IDS_ONLY)
+    ask(host, channel, {"id": 1})
+    host.actions.clear()
+    host.receive({"n": 1}, {"n": 2}, {"id": 1}, {"n": 3})
+    told = [one for one in host.actions if isinstance(one, (a.Deliver, a.Reply))]
+    assert [len(one.payloads) if isinstance(one, a.Deliver) else "reply" for one in told] == [2, "reply", 1]
+
+
+def test_the_rules_see_a_private_reply_and_no_reader_does() -> None:
+    host, channel = ready(
+        IDS_ONLY + "\nrules: [{match: {id: '{any}'}, set: {last: .id}, send: {seen: '{msg.id}'}}]\nroute: {c: 1}"
+    )
+    ask(host, channel, {"id": "x"})
+    host.receive({"id": "1", "c": 1})
+    assert host.sent[1:] == [{"seen": "1"}]
+    assert host.got == {}
+
+
+def test_big_integers_of_a_reply_are_kept() -> None:
+    host, channel = ready(IDS_ONLY)
+    ask(host, channel, {"id": 3, "n": 2**70})
+    assert host.sent == [{"id": 1, "n": 2**70}]
+    host.receive({"id": 1, "n": 2**70})
+    assert replies(host) == [{"id": 3, "n": 2**70}]
+
+
+def test_a_second_answer_to_one_request_is_any_message() -> None:
+    host, channel = ready(IDS_ONLY)
+    ask(host, channel, {"id": 8})
+    host.receive({"id": 1}, {"id": 1})
+    assert (replies(host), len(host.got["c"])) == ([{"id": 8}], 1)

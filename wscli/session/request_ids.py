@@ -1,0 +1,72 @@
+"""The ids of local clients' requests: unique on the connection, and their own again in the reply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wscli.session.plan import SessionPlan
+from wscli.templates import JsonTemplate, Template
+from wscli.templates.paths import ABSENT
+
+__all__ = ["RequestIds"]
+
+_Path = tuple[str | int, ...]
+
+
+class RequestIds:
+    """Where a request has its id, and where its reply has it, as ``reply``, ``merge`` and ``outgoing`` say.
+
+    Where ``merge`` has a reference, the request's id is what that replaces. Where neither it nor ``outgoing`` has one,
+    the request has its id where ``reply`` has it, and ``replaced`` puts the reference there.
+    """
+
+    __slots__ = ("_drawn", "_in_reply", "_in_request")
+
+    def __init__(self, plan: SessionPlan) -> None:
+        leaves = () if plan.reply is None else plan.reply.equalities
+        self._in_reply = next((leaf.path for leaf in leaves if _is_sent_ref(leaf.wanted)), None)
+        wrapping = [one for one in (plan.outgoing, plan.merge) if isinstance(one, JsonTemplate)]
+        self._drawn = any(space == "ref" for one in wrapping for space, _ in one.references)
+        merged = None if plan.merge is None else plan.merge.path_to("ref")
+        self._in_request = merged if self._drawn else self._in_reply
+
+    @property
+    def replaces(self) -> bool:
+        """Whether ``replaced`` is what puts a reference into a request."""
+        return not self._drawn and self._in_request is not None
+
+    def of(self, request: Any) -> int | float | str | None:
+        """Give the id of a request; None: it has none, and the answer to it, if any, is not told by one."""
+        found = None if self._in_request is None or self._in_reply is None else _at(request, self._in_request)
+        return found if isinstance(found, (int, float, str)) and not isinstance(found, bool) else None
+
+    def replaced(self, request: Any, own: float | str, ref: Any) -> Any:
+        """Give the request with a reference in the place of its own id: a number for a number, text for text."""
+        return _put(request, self._in_request or (), ref.get("str" if isinstance(own, str) else "int"))
+
+    def restored(self, reply: Any, own: float | str) -> Any:
+        """Give the reply with the request's own id in the place of the reference."""
+        return _put(reply, self._in_reply or (), own)
+
+
+def _is_sent_ref(wanted: Any) -> bool:
+    whole = wanted.whole if isinstance(wanted, Template) else None
+    return whole is not None and (whole.space, whole.name) == ("sent", "ref")
+
+
+def _at(value: Any, path: _Path) -> Any:
+    for step in path:
+        if isinstance(step, str):
+            value = value.get(step, ABSENT) if isinstance(value, dict) else ABSENT
+        else:
+            value = value[step] if isinstance(value, list) and step < len(value) else ABSENT
+    return value
+
+
+def _put(value: Any, path: _Path, leaf: Any) -> Any:
+    """Give a copy of a value that has a leaf at a path; the path is one that it has."""
+    if not path:
+        return leaf
+    copy = value.copy()
+    copy[path[0]] = _put(value[path[0]], path[1:], leaf)
+    return copy
