@@ -81,6 +81,9 @@ def check(file: Path, environ: Mapping[str, str], *, strict: bool) -> int:
         note(f"warning: {warning}")
     if plan.warnings and strict:
         return ExitCode.CONFIG
+    own = [name for name, channel in plan.channels.items() if channel.clients.own]
+    if own:
+        note(f"each client of the gateway and the adapter has an upstream of its own: {', '.join(own)}")
     numbers = (("channel", len(plan.channels)), ("endpoint", len(plan.endpoints)), ("token source", len(plan.tokens)))
     declared = ", ".join(counted(count, what) for what, count in numbers)
     sys.stdout.write(f"{'<stdin>' if file == Path('-') else file}: ok: {declared}\n")

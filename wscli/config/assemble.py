@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from wscli.config.checks.channels import CompiledChannel
+from wscli.config.clients import ClientsPlan
 from wscli.config.dial_plan import DialPlan
 from wscli.config.models.file import ChannelModel, EndpointModel, FileModel, ShareModel
 from wscli.config.models.hooks import ConnectHook, MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.config.plan import ChannelPlan, Plan, UpstreamPlan
 from wscli.core.backoff import BackoffPolicy, LookAgain
+from wscli.net.subprotocols import is_stateful
 
 __all__ = ["assemble"]
 
@@ -73,21 +75,33 @@ def _channel(
         most_channels=above.share.channels if isinstance(above.share, ShareModel) else None,
         session=None if compiled.endpoint.session is None else compiled.endpoint.session.plan,
     )
+    clients = ClientsPlan(
+        declared=above.clients if model.clients is None else model.clients,
+        strict=above.strict if model.strict is None else model.strict,
+        stateful=any(is_stateful(one.source) for one in compiled.request.subprotocols if not one.references),
+        session=upstream.session is not None,
+    )
     return ChannelPlan(
         name=name,
         params=compiled.params,
         upstream=upstream,
         history=model.history,
-        eager=not compiled.params and model.open != "lazy",
+        eager=not compiled.params and (model.open or _opens(model, clients)) == "eager",
         critical=model.critical,
         linger=model.linger,
         dedupe=model.dedupe if "dedupe" in model.model_fields_set else above.dedupe,
         backfill=model.backfill,
         values=compiled.values,
+        clients=clients,
         on_connect=ConnectHook(exec=model.on_connect) if isinstance(model.on_connect, tuple) else model.on_connect,
         on_state=StateHook(exec=model.on_state) if isinstance(model.on_state, tuple) else model.on_state,
         on_message=MessageHook(exec=model.on_message) if isinstance(model.on_message, tuple) else model.on_message,
     )
+
+
+def _opens(model: ChannelModel, clients: ClientsPlan) -> Literal["eager", "lazy"]:
+    """Give the default: where each client has its own upstream, only a hook could speak on the channel's."""
+    return "lazy" if clients.own and model.on_connect is None else "eager"
 
 
 def _dial(compiled: CompiledChannel, model: ChannelModel, above: EndpointModel, secrets: frozenset[str]) -> DialPlan:

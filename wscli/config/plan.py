@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from wscli.backfill.models import BackfillModel
+from wscli.config.clients import ClientsPlan
 from wscli.config.dial_plan import DialPlan, UpstreamKey
 from wscli.config.models.gateway import GatewayPlan
 from wscli.config.models.hooks import ConnectHook, MessageHook, StateHook
@@ -109,6 +110,7 @@ class ChannelPlan:
     """How messages missed in a gap are fetched."""
     values: JsonTemplate = field(default_factory=lambda: compile_json({}, ()))
     """``with:``, a mapping; renders with the channel's parameters to the values of ``{with.NAME}``."""
+    clients: ClientsPlan = ClientsPlan()
     on_connect: ConnectHook | None = None
     on_state: StateHook | None = None
     on_message: MessageHook | None = None

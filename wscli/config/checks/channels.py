@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wscli.config.checks.context import Context, LocatedTemplate, nearest, uses_of
+from wscli.config.checks.context import Context, LocatedTemplate, Use, nearest, uses_of
 from wscli.config.checks.endpoints import CompiledEndpoint, UpgradeRequest
 from wscli.config.checks.hooks import check_hook
 from wscli.config.checks.names import channel_params
 from wscli.config.checks.overlaps import Overlaps
-from wscli.config.checks.policies import Policies, check_shared_verdicts, check_verdicts
+from wscli.config.checks.policies import Policies, check_shared_verdicts, check_strict, check_verdicts
 from wscli.config.checks.references import check_backfill
 from wscli.config.checks.session.values import check_uses, compile_values
 from wscli.config.reading.located import Located
@@ -95,6 +95,7 @@ def _compile(
     )
     dial = (*url, *request.uses, *of_path)
     check_uses(located, params, endpoint.session, dial, context)
+    _check_clients(located, endpoint, dial, context)
     tokens = {use.placeholder.name for use in dial if use.placeholder.space == "token"}
     return CompiledChannel(
         params=params,
@@ -107,6 +108,21 @@ def _compile(
         verdicts=verdicts,
         backoff=policies.resolve(located.get("backoff"), endpoint.backoff).policy,
     )
+
+
+def _check_clients(channel: Located, endpoint: CompiledEndpoint, dial: Sequence[Use], context: Context) -> None:
+    """Check what own upstreams of clients cannot do: outlive their client's, and run the steps of a session."""
+    own_clients, own_strict = channel.get("clients"), channel.get("strict")
+    clients, strict = own_clients or endpoint.clients, own_strict or endpoint.strict
+    check_strict(clients, strict, own_strict or own_clients, context)
+    if clients is not None and clients.text == "own":
+        for use in dial:
+            if use.placeholder.space == "var" and use.placeholder.default is None:
+                text = (
+                    f"the dial names '{use.placeholder}', which a session sets: an upstream of a client's own has none"
+                )
+                context.add(own_clients or channel, text, key=own_clients is None)
+                break
 
 
 def _endpoint(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wscli.config.checks.context import Context, LocatedTemplate, uses_of
-from wscli.config.checks.policies import MergedPolicy, Policies, check_shared_verdicts, check_verdicts
+from wscli.config.checks.policies import MergedPolicy, Policies, check_shared_verdicts, check_strict, check_verdicts
 from wscli.config.checks.session.session import CompiledSession, compile_session
 from wscli.config.checks.tls import check_tls
 from wscli.config.checks.upgrade import Headers, compile_headers, compile_query, compile_subprotocols
@@ -79,6 +79,8 @@ class CompiledEndpoint:
     session: CompiledSession | None
     share: bool
     url_hosts: tuple[str, ...]
+    clients: Located | None
+    strict: Located | None
 
 
 def compile_endpoint(
@@ -97,6 +99,8 @@ def compile_endpoint(
     )
     request.check_user(address, context)
     check_tls(located.get("tls"), context, secure=address.secure)
+    clients, strict = located.get("clients"), located.get("strict")
+    check_strict(clients, strict, strict, context)
     session, share = located.get("session"), located.get("share")
     shares = share is not None and share.text != "false"
     below = above if preset is None else check_verdicts(preset.verdicts, above, context)
@@ -112,6 +116,8 @@ def compile_endpoint(
         session=None if session is None else compile_session(session, context, share=shares),
         share=shares,
         url_hosts=_url_hosts(located, address, context),
+        clients=clients,
+        strict=strict,
     )
 
 

@@ -16,7 +16,7 @@ from wscli.core.verdicts import VerdictKey, VerdictTable, parse_verdicts
 from wscli.templates import did_you_mean
 from wscli.values import is_extension, shown
 
-__all__ = ["Policies", "check_shared_verdicts", "check_verdicts"]
+__all__ = ["Policies", "check_shared_verdicts", "check_strict", "check_verdicts"]
 
 DEFAULT = "default"
 
@@ -54,6 +54,14 @@ def check_shared_verdicts(located: Located | None, context: Context) -> None:
     if verdict is not None and verdict.text == Action.REPLACE.value:
         text = "'replace' is of a whole connection, which other channels share; use retry, reconnect, fresh or stop"
         context.add(verdict, text)
+
+
+def check_strict(clients: Located | None, strict: Located | None, place: Located | None, context: Context) -> None:
+    """Refuse ``strict: false`` where clients have an upstream each; the problem is at ``place``."""
+    said = tuple(None if one is None else one.text for one in (clients, strict))
+    if place is not None and said == ("own", "false"):
+        text = "a client that has an upstream of its own always ends with it; leave 'strict: false' out"
+        context.add(place, f"{text}, or say 'clients: shared'")
 
 
 def _is_mapping(located: Located, context: Context, wanted: str) -> bool:

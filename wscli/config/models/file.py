@@ -56,6 +56,20 @@ RotateOf = Annotated[
 ]
 
 
+ClientsOf = Annotated[
+    Literal["shared", "own"] | None,
+    Field(
+        description="shared: all clients of the gateway and the adapter use one upstream; own: one for each client. "
+        "Default: own for a subprotocol with a state for each connection, such as mqtt, without a session"
+    ),
+]
+StrictOf = Annotated[
+    Flag | None,
+    Field(
+        description="true: a client of the gateway or the adapter is closed when the shared upstream is lost; "
+        "false: it is held. Default: true for such a subprotocol"
+    ),
+]
 DedupeOf = Annotated[
     JsonPath | None,
     PlainValidator(lambda value: None if value == "none" else compile_path_expression(require_text(value))),
@@ -139,6 +153,8 @@ class EndpointModel(StrictModel):
     verdicts: VerdictsOf
     backoff: BackoffOf = "default"
     look_again: LookAgainOf = None
+    clients: ClientsOf = None
+    strict: StrictOf = None
 
 
 class ChannelModel(StrictModel):
@@ -153,7 +169,10 @@ class ChannelModel(StrictModel):
     ] = True
     open: Annotated[
         Literal["eager", "lazy"] | None,
-        Field(description="eager: at the start; lazy: at its first use. Default: eager; of templates: lazy"),
+        Field(
+            description="eager: at the start; lazy: at its first use. Default: eager; lazy for templates, "
+            "and for own clients without on_connect"
+        ),
     ] = None
     linger: Annotated[Duration, Field(description="a lazy channel closes this long after its last use")] = 5.0
     history: Annotated[HistoryLimits, Field(description="the replay window")] = HistoryLimits()
@@ -189,6 +208,8 @@ class ChannelModel(StrictModel):
     backoff: BackoffOf | None = None
     look_again: LookAgainOf = None
     max_message: Annotated[MaxMessage | None, Field(description="the largest, in place of the endpoint's")] = None
+    clients: ClientsOf = None
+    strict: StrictOf = None
     on_connect: Annotated[
         ConnectHookOf | None,
         Field(description="a command for each new connection: [PROGRAM, ARGUMENT...], or {exec, timeout}"),
