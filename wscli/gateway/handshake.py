@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from types import MappingProxyType
+from typing import NoReturn
 
+import h11
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
+from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
@@ -48,22 +51,21 @@ def response(
 
 
 class Handshake:
-    """One client before it is accepted; its socket is non-blocking.
+    """One client and its request; its socket is non-blocking.
 
-    ``max_header`` is in bytes of the request, ``max_message`` in bytes of a message once it is accepted.
+    ``max_header`` is in bytes of the request's line and headers, ``max_message`` in bytes of a message or a body.
     """
 
     def __init__(self, sock: socket.socket, *, max_header: int, max_message: int) -> None:
         self.sock = sock
         self.max_message = max_message
+        self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=max_header)
         self._max_header = max_header
-        self._chosen: Subprotocol | None = None
-        self.protocol = ServerProtocol(
-            max_size=max_message, logger=SILENT_LOGGER, select_subprotocol=lambda protocol, offered: self._chosen
-        )
+        self.protocol = ServerProtocol(state=OPEN, max_size=max_message, logger=SILENT_LOGGER)
+        """The client's WebSocket connection, once it is accepted."""
 
     async def request(self) -> Request:
-        """Read the request.
+        """Read the request's line and headers.
 
         Raises:
             ClientGone: there was none, or it was malformed or too large, and was answered.
@@ -75,43 +77,91 @@ class Handshake:
             raise ClientGone from None
 
     async def _request(self) -> Request:
-        loop, size = asyncio.get_running_loop(), 0
+        size = 0
         while True:
-            try:
-                data = await loop.sock_recv(self.sock, min(_CHUNK, self._max_header - size + 1))
-            except OSError:
-                raise ClientGone from None
+            data = await self._receive(min(_CHUNK, self._max_header - size + 1))
             size += len(data)
-            if not data:
-                raise ClientGone
-            if size > self._max_header:
-                text = b"the request is over %d bytes\n" % self._max_header
-                await self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text)
-            self.protocol.receive_data(data)
-            events = self.protocol.events_received()
-            if events and isinstance(events[0], Request):
-                if len(events) > 1 or self.protocol.reader.buffer or self.protocol.parser_exc is not None:
-                    await self._refuse(HTTPStatus.BAD_REQUEST, _EARLY)
-                return events[0]
-            if self.protocol.handshake_exc is not None:
-                if not any(self.protocol.writes):  # the library answers what is too long, but not what is not HTTP
-                    await self._refuse(HTTPStatus.BAD_REQUEST, b"invalid HTTP request\n")
-                await self._finish(self.protocol.data_to_send())
-                raise ClientGone
+            event = await self._parse(data)
+            if size - len(self.http.trailing_data[0]) > self._max_header:
+                await self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, self._too_large)
+            if isinstance(event, h11.Request):
+                headers = Headers([(name.decode(), value.decode("latin-1")) for name, value in event.headers])
+                version = f"HTTP/{event.http_version.decode()}"
+                return Request(event.target.decode(), headers, event.method.decode(), version)
 
-    async def _refuse(self, status: HTTPStatus, text: bytes) -> None:
+    async def body(self, request: Request) -> bytes | None:
+        """Read the request's body, which a client that asks so is told to send; None if it is over ``max_message``.
+
+        Raises:
+            ClientGone: the client hung up or stalled before its end, or sent it malformed, which was answered.
+        """
+        if int(request.headers.get("Content-Length", "0")) > self.max_message:  # digits, or h11 had refused it
+            return None
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return await self._body()
+        except TimeoutError:
+            text = b"the body of the request did not arrive within %d seconds\n" % DEADLINE
+            await self._refuse(HTTPStatus.REQUEST_TIMEOUT, text)
+
+    async def _body(self) -> bytes | None:
+        body = bytearray()
+        event = await self._parse(None)
+        while not isinstance(event, h11.EndOfMessage):
+            if isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > self.max_message:
+                    return None
+                event = await self._parse(None)
+                continue
+            if self.http.they_are_waiting_for_100_continue:
+                await self._flush([self.http.send(h11.InformationalResponse(status_code=100, headers=[])) or b""])
+            event = await self._parse(await self._receive(_CHUNK))
+        return bytes(body)
+
+    async def _receive(self, most: int) -> bytes:
+        try:
+            data = await asyncio.get_running_loop().sock_recv(self.sock, most)
+        except OSError:
+            raise ClientGone from None
+        if not data:
+            raise ClientGone
+        return data
+
+    async def _parse(self, data: bytes | None) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        """Parse more bytes, and give the next event; None is no more than were received."""
+        try:
+            if data is not None:
+                self.http.receive_data(data)
+            return self.http.next_event()
+        except h11.RemoteProtocolError as error:
+            status = HTTPStatus(error.error_status_hint)
+            too_large = status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            await self._refuse(status, self._too_large if too_large else b"invalid HTTP request\n")
+
+    @property
+    def _too_large(self) -> bytes:
+        return b"the request is over %d bytes\n" % self._max_header
+
+    async def _refuse(self, status: HTTPStatus, text: bytes) -> NoReturn:
         await self._finish([response(status, text).serialize()])
         raise ClientGone
 
     async def accept(self, request: Request, subprotocol: str | None) -> bool:
-        """Answer an upgrade, and say whether it was accepted."""
-        self._chosen = None if subprotocol is None else Subprotocol(subprotocol)
-        answer = self.protocol.accept(request)
-        self.protocol.send_response(answer)
+        """Answer an upgrade, and say whether it was accepted.
+
+        Raises:
+            ClientGone: the client sent more than its request, and was refused.
+        """
+        if not isinstance(await self._parse(None), h11.EndOfMessage) or self.http.trailing_data[0]:
+            await self._refuse(HTTPStatus.BAD_REQUEST, _EARLY)
+        chosen = None if subprotocol is None else Subprotocol(subprotocol)
+        upgrade = ServerProtocol(logger=SILENT_LOGGER, select_subprotocol=lambda protocol, offered: chosen)
+        answer = upgrade.accept(request)
         if answer.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            await self._flush(self.protocol.data_to_send())
+            await self._flush([answer.serialize()])
             return True
-        await self._finish(self.protocol.data_to_send())
+        await self._finish([answer.serialize()])
         return False
 
     async def answer(self, request: Request, answer: Response) -> None:
