@@ -1,0 +1,1 @@
+"""What is decided of a client before its upgrade is answered."""
