@@ -13,8 +13,8 @@ from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
 from wscli.errors import UnknownChannel, WscliError
+from wscli.gateway.clients.session import Session, SessionOptions
 from wscli.gateway.handshake import Handshake, response
-from wscli.gateway.session import Session, SessionOptions
 from wscli.history.records import Position
 
 __all__ = ["READY_WITHIN", "read_options", "serve_channel"]

@@ -9,10 +9,10 @@ from typing import Any
 from wscli.daemon.fanout.socket_writer import SocketWriter, hear
 from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
-from wscli.gateway.channel_feed import ClientFeed, json_frame
-from wscli.gateway.closing import STOPPED
+from wscli.gateway.clients.channel_feed import ClientFeed, json_frame
+from wscli.gateway.clients.closing import STOPPED
+from wscli.gateway.clients.parser import ClientParser, close_frame
 from wscli.gateway.handshake import Handshake
-from wscli.gateway.parser import ClientParser, close_frame
 from wscli.history.encode import text_frame
 from wscli.history.records import Batch
 from wscli.timing import OneShot, call_later

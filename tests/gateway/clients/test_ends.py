@@ -17,9 +17,9 @@ from tests.session.declared import session
 from tests.waiting import eventually
 from wscli.core.failures import Failure, FailureKind
 from wscli.errors import NotSent, OutcomeUnknown
-from wscli.gateway import session as session_module
 from wscli.gateway import status as status_module
-from wscli.gateway.forwarder import Forwarder
+from wscli.gateway.clients import session as session_module
+from wscli.gateway.clients.forwarder import Forwarder
 from wscli.gateway.handshake import Handshake
 from wscli.history.limits import HistoryLimits
 

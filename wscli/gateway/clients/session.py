@@ -17,11 +17,18 @@ from wscli.daemon.fanout.socket_writer import SocketWriter, hear
 from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
 from wscli.errors import OutcomeUnknown, WscliError
-from wscli.gateway.channel_feed import ChannelFeed
-from wscli.gateway.closing import BAD_GATEWAY, INTERNAL_ERROR, POLICY_VIOLATION, STOPPED, CloseReason, reason_to_close
-from wscli.gateway.forwarder import Forwarder
+from wscli.gateway.clients.channel_feed import ChannelFeed
+from wscli.gateway.clients.closing import (
+    BAD_GATEWAY,
+    INTERNAL_ERROR,
+    POLICY_VIOLATION,
+    STOPPED,
+    CloseReason,
+    reason_to_close,
+)
+from wscli.gateway.clients.forwarder import Forwarder
+from wscli.gateway.clients.parser import ClientParser, close_frame
 from wscli.gateway.handshake import Handshake
-from wscli.gateway.parser import ClientParser, close_frame
 from wscli.history.records import GapRecord, Start
 from wscli.session.actions import MessageRefused
 from wscli.timing import OneShot, call_later

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown
-from wscli.gateway.parser import ClientMessage
+from wscli.gateway.clients.parser import ClientMessage
 from wscli.session.actions import MessageRefused
 
 __all__ = ["HELD_BYTES", "HELD_MESSAGES", "Forwarder"]
