@@ -10,14 +10,26 @@ from wscli.session.engine.parts import ChannelPart, Part
 from wscli.session.frames import Unit, shown_unit
 from wscli.session.plan import SessionPlan
 from wscli.templates import Template
+from wscli.templates.checks import Check
 from wscli.templates.paths import ABSENT, JsonPath
 from wscli.templates.shapes import Equality, Shape
 
 __all__ = ["ChannelIndex", "Found", "Routes", "leaf_value", "shown_by"]
 
 _SPACES = ("sub", "param", "with")
-Matches = Callable[[Any, Any], bool]
-_NONE: tuple[tuple[ChannelPart, Matches], ...] = ()
+
+
+class Target(NamedTuple):
+    """What of a message a route gives its channels."""
+
+    show: Callable[[Any], Sequence[Unit] | None] | None
+    """Gives what a message becomes, None where the path has no value; None: it stays as it is."""
+    order: JsonPath | None
+
+
+Found = Sequence[tuple[ChannelPart, Target]]
+_WHOLE = Target(None, None)
+_NONE: Found = ()
 
 
 def leaf_value(path: Sequence[Any]) -> Callable[[Any], Any]:
@@ -29,22 +41,30 @@ def leaf_value(path: Sequence[Any]) -> Callable[[Any], Any]:
 
 
 class ChannelIndex:
-    """Finds the channels whose shape may fit a message: by one leaf where there is one, else all of them.
+    """Finds the channels whose shape fits a message: by one leaf where there is one, else all of them are looked at.
 
-    Each channel has the shape with its own values filled in. Where the leaf's placeholder has an empty default, a
-    channel without a value may take any message.
+    Each channel has the shape with its own values filled in; what names no channel's values is looked at once. Where
+    the leaf's placeholder has an empty default, a channel without a value may take any message.
     """
 
-    __slots__ = ("_by_value", "_keys", "_leaf", "_optional", "_others", "_shape", "_value")
+    __slots__ = (
+        "_by_value", "_common", "_keys", "_leaf", "_matches", "_optional", "_others", "_shape", "_target", "_value",
+    )  # fmt: skip
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, target: Target = _WHOLE) -> None:
         self._shape = shape
+        self._target = target
         self._leaf = _best_leaf(shape.equalities)
         self._optional = self._leaf is None
         self._leaf = self._leaf or _best_leaf(shape.optionals)
         self._value = leaf_value(self._leaf.path) if self._leaf else None
-        self._by_value: dict[Any, list[tuple[ChannelPart, Matches]]] = {}
-        self._others: list[tuple[ChannelPart, Matches]] = []
+        rest = shape.filled({}, known=self._leaf)
+        self._common = None if any(space in _SPACES for space, _ in rest.references) else rest.matches
+        """Whether the rest of the shape fits, where it is the same for each channel."""
+        self._matches: dict[ChannelPart, Check] = {}
+        """Whether it fits a channel, where it is not."""
+        self._by_value: dict[Any, list[tuple[ChannelPart, Target]]] = {}
+        self._others: list[tuple[ChannelPart, Target]] = []
         self._keys: dict[ChannelPart, Any] = {}
         """Where each channel is entered; ABSENT: among the others."""
 
@@ -53,9 +73,11 @@ class ChannelIndex:
         self.remove(part)
         key = ABSENT if self._leaf is None else self._leaf.key(part.scope)
         if self._optional or key is not ABSENT:
-            known = None if key is ABSENT else self._leaf
-            filled = self._shape.filled({space: part.scope[space] for space in _SPACES}, known=known)
-            self._entries(key).append((part, filled.matches))
+            if self._common is None:
+                known = None if key is ABSENT else self._leaf
+                filled = self._shape.filled({space: part.scope[space] for space in _SPACES}, known=known)
+                self._matches[part] = filled.matches
+            self._entries(key).append((part, self._target))
             self._keys[part] = key
 
     def watch(self, part: ChannelPart) -> None:
@@ -69,26 +91,31 @@ class ChannelIndex:
         """Take a channel out."""
         if part in self._keys:
             key = self._keys.pop(part)
+            self._matches.pop(part, None)
             entries = self._entries(key)
             entries[:] = [entry for entry in entries if entry[0] is not part]
             if not entries:
                 self._by_value.pop(key, None)
 
-    def _entries(self, key: Any) -> list[tuple[ChannelPart, Matches]]:
+    def _entries(self, key: Any) -> list[tuple[ChannelPart, Target]]:
         return self._others if key is ABSENT else self._by_value.setdefault(key, [])
 
-    def candidates(self, value: Any) -> Sequence[tuple[ChannelPart, Matches]]:
-        """Give the channels whose shape may fit, each with the function that says whether it does."""
-        if self._value is None:
-            return self._others
-        key = self._value(value)
-        kind = key.__class__
-        if kind is not str and kind is not int:
-            if key is ABSENT:
-                return self._others
-            key = json_key(key)
-        found = self._by_value.get(key, _NONE)
-        return (*found, *self._others) if self._others else found
+    def fitting(self, value: Any) -> Found:
+        """Give the channels whose shape fits, each with the target; called for every message."""
+        found: Found = self._others
+        if self._value is not None:
+            key = self._value(value)
+            kind = key.__class__
+            if kind is not str and kind is not int:
+                key = key if key is ABSENT else json_key(key)
+            own = self._by_value.get(key)
+            if own is not None:
+                found = (*own, *found) if found else own
+        if not found:
+            return _NONE
+        if self._common is not None:
+            return found if self._common(value, found[0][0].scope) else _NONE
+        return [one for one in found if self._matches[one[0]](value, one[0].scope)]
 
 
 def _best_leaf(leaves: Sequence[Equality]) -> Equality | None:
@@ -99,17 +126,6 @@ def _best_leaf(leaves: Sequence[Equality]) -> Equality | None:
         if len(spaces := {space for space, _ in one.wanted.references}) == 1 and spaces <= set(_SPACES)
     ]
     return found[min(ranked)[1]] if ranked else None
-
-
-class Target(NamedTuple):
-    """What of a message a route gives its channels."""
-
-    show: Callable[[Any], Sequence[Unit] | None] | None
-    """Gives what a message becomes, None where the path has no value; None: it stays as it is."""
-    order: JsonPath | None
-
-
-Found = Sequence[tuple[ChannelPart, Target]]
 
 
 class Routes:
@@ -126,8 +142,10 @@ class Routes:
         self._all = [
             (
                 route,
-                Target(shown_by(route.show or plan.show), route.order),
-                ChannelIndex(route.match) if any(space in _SPACES for space, _ in route.match.references) else None,
+                target := Target(shown_by(route.show or plan.show), route.order),
+                ChannelIndex(route.match, target)
+                if any(space in _SPACES for space, _ in route.match.references)
+                else None,
             )
             for route in plan.route
         ]
@@ -135,7 +153,7 @@ class Routes:
         if not self._all:
             self.find = lambda value: [(part, everybody) for part in channels.values()]
         elif len(self._all) == 1 and (index := self._all[0][2]) is not None:
-            self.find = _found_by(index, self._all[0][1])
+            self.find = index.fitting
         else:
             self.find = self._find
 
@@ -155,22 +173,12 @@ class Routes:
         found: dict[ChannelPart, Target] = {}
         for route, target, index in self._all:
             if index is not None:
-                for part, matches in index.candidates(value):
-                    if part not in found and matches(value, part.scope):
-                        found[part] = target
+                for part, _ in index.fitting(value):
+                    found.setdefault(part, target)
             elif route.match.matches(value, self._upstream.scope):
                 for part in self._channels.values():
                     found.setdefault(part, target)
         return list(found.items())
-
-
-def _found_by(index: ChannelIndex, target: Target) -> Callable[[Any], Found]:
-    candidates = index.candidates
-
-    def find(value: Any) -> Found:
-        return [(part, target) for part, matches in candidates(value) if matches(value, part.scope)]
-
-    return find
 
 
 def shown_by(path: JsonPath | None) -> Callable[[Any], Sequence[Unit] | None] | None:

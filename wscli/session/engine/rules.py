@@ -46,6 +46,7 @@ class Rules:
 
     def __init__(self, core: Core, steps: Steps, outbound: Outbound) -> None:
         self._core = core
+        self._upstream = (core.upstream,)
         self._steps = steps
         self._outbound = outbound
         self._all = tuple(map(_Prepared, core.plan.rules))
@@ -89,11 +90,8 @@ class Rules:
                 rules = self._by_constant.get(constant, rules)
         outcome: Outcome | None = None
         for one in rules:
-            if one.index is None:
-                if not one.matches(value, self._core.upstream.scope):
-                    continue
-                parts: Sequence[Part] = (self._core.upstream,)
-            elif not (parts := self._fitting(one, value)):
+            parts = self._fitting(one, value)
+            if not parts:
                 continue
             if one.only_captures:
                 for part in parts:
@@ -104,14 +102,10 @@ class Rules:
                     self._carry_out(one, part, value, outcome)
         return outcome
 
-    def _fitting(self, one: _Prepared, value: Any) -> list[Part]:
+    def _fitting(self, one: _Prepared, value: Any) -> Sequence[Part]:
         if one.index is None:
-            return [self._core.upstream] if one.matches(value, self._core.upstream.scope) else []
-        return [
-            part
-            for part, matches in one.index.candidates(value)
-            if part.phase is not Phase.LEAVING and matches(value, part.scope)
-        ]
+            return self._upstream if one.matches(value, self._upstream[0].scope) else ()
+        return [part for part, _ in one.index.fitting(value) if part.phase is not Phase.LEAVING]
 
     def _capture(self, one: _Prepared, part: Part, value: Any) -> None:
         try:
