@@ -11,6 +11,7 @@ from tests.session.declared import session
 from tests.session.host import Channel, Host, path
 from wscli.session import actions as a
 from wscli.session import frames
+from wscli.session.engine.memory import Memory
 
 
 def opened(text: str, *channels: Channel, **more: object) -> Host:
@@ -182,9 +183,13 @@ def test_without_a_message_they_are_kept_by_themselves() -> None:
     channel = Channel("c")
     host = opened("rules: [{match: {s: '{any}'}, keep: {seq: .s}, drop: true}]", channel).receive({"s": 1})
     assert host.of(a.Keep) == [a.Keep(channel, {"var": {"seq": 1}})]
-    shared = opened("rules: [{match: {s: '{any}'}, keep: {seq: .s}}]", channel, shared=True).receive({"s": 1})
-    assert shared.of(a.Keep) == [a.Keep(None, {"var": {"seq": 1}})]
-    assert shared.of(a.Deliver)[0].kept is None
+
+
+def test_what_a_shared_upstream_keeps_is_in_memory_alone() -> None:
+    memory = Memory()
+    text = "rules: [{match: {s: '{any}'}, keep: {seq: .s}}]"
+    shared = opened(text, Channel("c"), shared=True, memory=memory).receive({"s": 1})
+    assert (shared.of(a.Keep), [one.kept for one in shared.of(a.Deliver)], memory.kept) == ([], [None], {"seq": 1})
 
 
 def test_they_are_never_ahead_of_messages_that_are_held() -> None:

@@ -177,9 +177,9 @@ class Deliver:
 
 @dataclass(slots=True)
 class Keep:
-    """Write kept values that changed without a message to commit; ``channel`` None: the upstream's, which is shared."""
+    """Write kept values that changed without a message to commit; a shared upstream's are in memory alone."""
 
-    channel: ChannelSession | None
+    channel: ChannelSession
     kept: Mapping[str, Mapping[str, Any]]
     """All of them, as in ``Deliver``."""
 

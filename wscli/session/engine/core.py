@@ -53,7 +53,8 @@ class Core:
         self.changes: list[Part] = []
         self.held_bytes = 0
         """Bytes of messages that are held until ``hello`` is over."""
-        self.upstream = Part(None, dict(memory.kept), {**scope, "now": _Now(clock)}, self.changes)
+        changes = None if shared else self.changes
+        self.upstream = Part(None, dict(memory.kept), {**scope, "now": _Now(clock)}, changes)
         self.channels: dict[str, ChannelPart] = {}
         self.ready = False
         """Whether ``hello`` is over."""
@@ -69,6 +70,9 @@ class Core:
         self._waiting = 0
         self._paused = 0.0
         self._paused_since: float | None = None
+        self._listens = any(timer.kind == "idle_in" for timer in plan.timers)
+        self.heard = self.time()
+        """When messages were received last, by ``time``; not kept where no timer counts it."""
         if memory.owner is None:
             self.own_memory()
 
@@ -124,6 +128,11 @@ class Core:
         elif not paused and self._paused_since is not None:
             self._paused += self.clock.monotonic() - self._paused_since
             self._paused_since = None
+
+    def hear(self) -> None:
+        """Learn that messages are received."""
+        if self._listens:
+            self.heard = self.time()
 
     @property
     def paused(self) -> bool:

@@ -29,10 +29,12 @@ class Part:
 
     __slots__ = ("changes", "channel", "kept", "kept_changed", "resumed", "scope", "variables", "waits_for", "watchers")
 
-    def __init__(self, channel: ChannelSession | None, kept: dict[str, Any], scope: Scope, changes: list[Part]) -> None:
+    def __init__(
+        self, channel: ChannelSession | None, kept: dict[str, Any], scope: Scope, changes: list[Part] | None
+    ) -> None:
         self.channel = channel
         self.changes = changes
-        """The parts whose kept values are to be written."""
+        """The parts whose kept values are to be written; None: what it keeps is in memory alone."""
         self.kept = kept
         self.kept_changed = False
         """Whether kept values are to be written."""
@@ -47,7 +49,7 @@ class Part:
 
     def keep_changed(self) -> None:
         """Have the kept values written."""
-        if not self.kept_changed:
+        if self.changes is not None and not self.kept_changed:
             self.kept_changed = True
             self.changes.append(self)
 
@@ -62,14 +64,14 @@ class Part:
 
     def assign(self, name: str, value: Any, keep: bool = False) -> None:
         """Give a variable its value."""
-        before = self.variables.get(name, ABSENT)
+        watchers = self.watchers.get(name) if self.watchers and self.variables.get(name, ABSENT) != value else None
         self.variables[name] = value
         if keep and self.kept.get(name, ABSENT) != value:
             self.kept[name] = value
-            self.keep_changed()
-        if self.watchers and before != value:
-            for changed in tuple(self.watchers.get(name, ())):
-                changed()
+            if self.changes is not None:
+                self.keep_changed()
+        for changed in tuple(watchers or ()):
+            changed()
 
 
 class Phase(Enum):
@@ -127,21 +129,23 @@ class ChannelPart(Part):
         self.heard = 0.0
         """When it received messages last."""
         self.dedupe = channel.dedupe
+        self.plain = False
+        """Whether the batch is texts without keys and acknowledgements."""
         self.clear()
 
     def clear(self) -> None:
         """Begin another batch."""
         self.payloads: list[bytes] = []
-        self.kinds: bytearray | None = None
-        self.keys: list[str | None] = []
-        self.acks: list[tuple[int, int]] = []
-        self.plain = self.dedupe is None
-        """Whether the batch is texts without keys and acknowledgements."""
+        if not self.plain:
+            self.kinds: bytearray | None = None
+            self.keys: list[str | None] = []
+            self.acks: list[tuple[int, int]] = []
+            self.plain = self.dedupe is None
 
     def note(self, *, binary: bool, key: str | None, ack: int | None) -> None:
         """Note what the message is that was added last."""
+        self.plain = False
         if binary and self.kinds is None:
-            self.plain = False
             self.kinds = bytearray(b"t" * (len(self.payloads) - 1))
         if self.kinds is not None:
             self.kinds += b"b" if binary else b"t"

@@ -105,7 +105,7 @@ class RunningSession:
     def opened(self) -> list[SessionAction]:
         """Run ``hello`` or what ``resume`` has in its place; ``SessionReady`` says that it is over."""
         core, resume = self._core, self._plan.resume
-        self._timers.heard, self._outbound.last = core.time(), core.clock.monotonic()
+        core.heard, self._outbound.last = core.time(), core.clock.monotonic()
         self._timers.place(core.upstream)
         if self._resuming and resume is not None:
             core.now.orders.update(core.before.orders)
@@ -155,7 +155,7 @@ class RunningSession:
 
     def received(self, payloads: Sequence[bytes], kinds: bytes | None) -> list[SessionAction]:
         """Process the messages of one turn; the arguments are those of ``ConnectionListener.on_batch``."""
-        self._timers.heard = self._core.time()
+        self._core.hear()
         self._pipeline.received(payloads, kinds)
         return self._done()
 

@@ -153,8 +153,6 @@ class Timers:
         self.core = core
         self.steps = steps
         self.outbound = outbound
-        self.heard = core.time()
-        """When messages were received last."""
         self._of: dict[Part, list[_Timer]] = {}
 
     def place(self, part: Part) -> None:
@@ -177,4 +175,4 @@ class Timers:
 
     def last_in(self, part: Part) -> float:
         """Give when a part received messages last."""
-        return part.heard if isinstance(part, ChannelPart) else self.heard
+        return part.heard if isinstance(part, ChannelPart) else self.core.heard

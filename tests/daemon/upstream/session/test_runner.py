@@ -118,9 +118,9 @@ async def test_each_action_of_a_channel_is_told_to_the_upstream(b: Bench) -> Non
     ]  # fmt: skip
 
 
-async def test_kept_values_go_to_the_channels_history_and_a_shared_upstreams_stay_in_memory(b: Bench) -> None:
+async def test_kept_values_go_to_the_channels_history(b: Bench) -> None:
     b.open()
-    b.tell(Keep(b.news, {"sub": {"seq": 1}}), Keep(None, {"var": {"sid": "x"}}))
+    b.tell(Keep(b.news, {"sub": {"seq": 1}}))
     assert b.kept == [{"sub": {"seq": 1}}]
 
 

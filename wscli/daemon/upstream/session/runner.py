@@ -81,7 +81,7 @@ class SessionRunner:
             a.Stepped: lambda action: self._trace.record(action, services.clock.wall()),
             a.SessionReady: self._ready,
             a.ByeOver: lambda action: _resolve(self._bye),
-            a.Keep: self._keep,
+            a.Keep: lambda action: member_of(action.channel).subscriber.keep(action.kept),
             a.JudgeUpstream: self._judge,
             a.Reply: self._reply,
             a.Deliver: self._relay.deliver,
@@ -267,13 +267,6 @@ class SessionRunner:
             self._listener.judged(action.verdict, failure)
         elif not self._prepared.done():
             self._prepared.set_exception(SessionFailed(failure, action.verdict))
-
-    def _keep(self, action: a.Keep) -> None:
-        if action.channel is not None:
-            member_of(action.channel).subscriber.keep(action.kept)
-        elif not self._owner.plan.share:  # what a shared upstream keeps is in memory alone
-            for member in self._owner.subscribers.members:
-                member.subscriber.keep(action.kept)
 
     def _reply(self, action: a.Reply) -> None:
         reply = self._replies.pop(action.message, None)
