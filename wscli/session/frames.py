@@ -182,13 +182,16 @@ def _clean(escaped: str) -> str:
     return escaped if escaped.isascii() else escaped.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def shown_unit(value: Any) -> Unit:
-    """Give what a history holds of a value: a text, or bytes, which are text where they are UTF-8, or compact JSON."""
+def shown_unit(value: Any) -> tuple[bytes, bool]:  # a ``Unit`` takes 0.2 us more to make
+    """Give what a history holds of a value, and whether it is binary.
+
+    It is a text, or bytes, which are text where they are UTF-8, or compact JSON.
+    """
     if value.__class__ is dict:
-        return Unit(encode_json(value), False)
+        return encode_json(value), False
     if isinstance(value, bytes):
-        return Unit(value, as_utf8(value) is None)
-    return Unit(_encoded(value), False)
+        return value, as_utf8(value) is None
+    return _encoded(value), False
 
 
 def encode_message(plan: FramesPlan, value: Any, *, outgoing: bool = False) -> Unit:

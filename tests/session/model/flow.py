@@ -150,10 +150,10 @@ class Flow:
         units = [raw] if found is None else [shown_unit(one) for one in found]
         key = party.channel.dedupe.get(value) if party.channel.dedupe is not None and not raw.binary else ABSENT
         text = None if key is ABSENT else json.dumps(key, sort_keys=True)
-        for at, unit in enumerate(units):
+        for at, (payload, binary) in enumerate(units):
             mine = text if at == 0 or text is None else f"{text}#{at}"
             last = at == len(units) - 1
-            self.add(party, ("message", party.name, unit.payload, unit.binary, mine, entry if last else None))
+            self.add(party, ("message", party.name, payload, binary, mine, entry if last else None))
         entry[0] += bool(units)
 
     def add(self, party: Party, event: Any) -> None:

@@ -9,7 +9,6 @@ from wscli.session.actions import Deliver, Keep, RecordGap
 from wscli.session.engine.core import Core
 from wscli.session.engine.outgoing import OutgoingMessage
 from wscli.session.engine.parts import ChannelPart, HeldGap, HeldMessage, Part, Phase
-from wscli.session.frames import Unit
 from wscli.session.plan import Rule
 
 __all__ = ["Delivery", "MOST_BYTES", "MOST_HELD", "Outcome", "TOO_MUCH_HELD"]
@@ -58,7 +57,9 @@ class Delivery:
         elif part.phase is not _LEAVING:
             self._hold(part, HeldMessage(payload, binary, key, ack))
 
-    def give_parts(self, part: ChannelPart, units: Sequence[Unit], key: str | None, ack: int | None) -> None:
+    def give_parts(
+        self, part: ChannelPart, units: Sequence[tuple[bytes, bool]], key: str | None, ack: int | None
+    ) -> None:
         """Give a channel what one message of the server became."""
         last = len(units) - 1
         for at, (payload, binary) in enumerate(units):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from wscli.jsontext import json_key
 from wscli.session.engine.parts import ChannelPart, Part
-from wscli.session.frames import Unit, shown_unit
+from wscli.session.frames import shown_unit
 from wscli.session.plan import SessionPlan
 from wscli.templates import Template
 from wscli.templates.checks import Check
@@ -22,7 +22,7 @@ _SPACES = ("sub", "param", "with")
 class Target(NamedTuple):
     """What of a message a route gives its channels."""
 
-    show: Callable[[Any], Sequence[Unit] | None] | None
+    show: Callable[[Any], Sequence[tuple[bytes, bool]] | None] | None
     """Gives what a message becomes, None where the path has no value; None: it stays as it is."""
     order: JsonPath | None
 
@@ -181,7 +181,7 @@ class Routes:
         return list(found.items())
 
 
-def shown_by(path: JsonPath | None) -> Callable[[Any], Sequence[Unit] | None] | None:
+def shown_by(path: JsonPath | None) -> Callable[[Any], Sequence[tuple[bytes, bool]] | None] | None:
     """Make the function that gives what ``show`` gives of a message; None: the whole message."""
     if path is None:
         return None
