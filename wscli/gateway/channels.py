@@ -13,7 +13,7 @@ from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
 from wscli.errors import UnknownChannel, WscliError
-from wscli.gateway.clients.session import Session, SessionOptions
+from wscli.gateway.clients.shared import SessionOptions, SharedSession
 from wscli.gateway.handshake import Handshake, response
 from wscli.history.records import Position
 
@@ -65,7 +65,7 @@ async def serve_channel(
         await handshake.answer(request, response(status, f"{error.message}\nhint: {error.hint}\n".encode()))
     else:
         if await handshake.accept(request, subprotocol or spare):
-            await Session(manager, channel, handshake, options).run()
+            await SharedSession(manager, channel, handshake, options).run()
 
 
 def read_options(channel: Channel, query: Mapping[str, str]) -> SessionOptions:

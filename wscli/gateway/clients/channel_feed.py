@@ -41,6 +41,13 @@ class ClientFeed(ABC):
         if self._close is None:
             self._close = frame
 
+    def end(self, frame: bytes, *, at_once: bool) -> None:
+        """End with a close frame, at once or after everything received by now; later calls change nothing."""
+        if self._close is None:
+            for source in self.sources:
+                source.until = 0 if at_once else source.history.last
+        self.close(frame)
+
     def take(self) -> list[bytes]:
         """Take the next frames."""
         if self.ended:
@@ -78,12 +85,6 @@ class ChannelFeed(ClientFeed):
         self._form = Form("json-frames" if as_records else "frames", source.name)
         self._as_records = as_records
         self._on_gap = on_gap
-
-    def end(self, frame: bytes, *, at_once: bool) -> None:
-        """End with a close frame, at once or after everything received by now; later calls change nothing."""
-        if self._close is None:
-            self._source.until = 0 if at_once else self._source.history.last
-        self.close(frame)
 
     def _next(self) -> list[bytes] | None:
         source = self._source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
@@ -12,7 +12,7 @@ from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown
 from wscli.gateway.clients.parser import ClientMessage
 from wscli.session.actions import MessageRefused
 
-__all__ = ["HELD_BYTES", "HELD_MESSAGES", "Forwarder"]
+__all__ = ["HELD_BYTES", "HELD_MESSAGES", "Forwarder", "forward_through"]
 
 HELD_BYTES = 1 << 20
 HELD_MESSAGES = 1024
@@ -24,10 +24,10 @@ _PAUSE = 0.05
 
 
 class Forwarder:
-    """Forwards the messages of one client; ``on_room`` is called when one was sent and there is room for more."""
+    """Forwards the messages of one client, by ``send``; ``on_room`` is called when there is room for more."""
 
-    def __init__(self, channel: Channel, on_room: Callable[[], None]) -> None:
-        self._channel = channel
+    def __init__(self, send: Callable[[ClientMessage], Awaitable[None]], on_room: Callable[[], None]) -> None:
+        self._send = send
         self._on_room = on_room
         self._waiting: deque[ClientMessage] = deque()
         self._bytes = 0
@@ -67,7 +67,7 @@ class Forwarder:
         Raises:
             OutcomeUnknown: the connection died after a message was handed over.
             MessageRefused: the channel's session can never send a message.
-            WscliError: the channel ended.
+            WscliError: nothing can be sent any more.
         """
         try:
             while True:
@@ -83,7 +83,7 @@ class Forwarder:
     async def _forward_first(self) -> None:
         message = self._waiting[0]
         try:
-            await self._forward(message)
+            await self._send(message)
         except (OutcomeUnknown, MessageRefused):
             self._left(message)
             raise
@@ -96,24 +96,24 @@ class Forwarder:
             self._waiting.popleft()
             self._bytes -= len(message.payload)
 
-    async def _forward(self, message: ClientMessage) -> None:
-        """Send a message, trying again for as long as it was certainly not sent."""
-        channel = self._channel
-        while True:
-            try:
-                await channel.send(message.payload, binary=message.binary, timeout=_PATIENCE)
-            except MessageRefused:
-                raise
-            except NotSent:
-                await asyncio.sleep(_PAUSE)
-            except (ChannelUnavailable, AuthError):
-                if channel.state not in _HELD:
-                    raise
-                await channel.wait_for(_OTHERS)
-            else:
-                return
-
 
 _HELD = frozenset({ChannelState.PAUSED, ChannelState.STOPPED})
 """States set by hand, which may end by hand."""
 _OTHERS = frozenset(ChannelState) - _HELD
+
+
+async def forward_through(channel: Channel, message: ClientMessage) -> None:
+    """Send a message over a shared channel; while it was certainly not sent, try again. Raises as ``Channel.send``."""
+    while True:
+        try:
+            await channel.send(message.payload, binary=message.binary, timeout=_PATIENCE)
+        except MessageRefused:
+            raise
+        except NotSent:
+            await asyncio.sleep(_PAUSE)
+        except (ChannelUnavailable, AuthError):
+            if channel.state not in _HELD:
+                raise
+            await channel.wait_for(_OTHERS)
+        else:
+            return

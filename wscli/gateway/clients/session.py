@@ -1,4 +1,4 @@
-"""One WebSocket client of a channel: it gets the channel's messages, and what it sends goes upstream."""
+"""What serves any WebSocket client: its frames are read and written, its messages forwarded, and its end is orderly."""
 
 from __future__ import annotations
 
@@ -7,33 +7,22 @@ import contextlib
 import logging
 import select
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 
-from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.socket_writer import SocketWriter, hear
-from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
 from wscli.errors import OutcomeUnknown, WscliError
-from wscli.gateway.clients.channel_feed import ChannelFeed
-from wscli.gateway.clients.closing import (
-    BAD_GATEWAY,
-    INTERNAL_ERROR,
-    POLICY_VIOLATION,
-    STOPPED,
-    CloseReason,
-    reason_to_close,
-)
+from wscli.gateway.clients.channel_feed import ClientFeed
+from wscli.gateway.clients.closing import INTERNAL_ERROR, POLICY_VIOLATION, STOPPED, CloseReason
 from wscli.gateway.clients.forwarder import Forwarder
-from wscli.gateway.clients.parser import ClientParser, close_frame
+from wscli.gateway.clients.parser import ClientMessage, ClientParser, close_frame
 from wscli.gateway.handshake import Handshake
-from wscli.history.records import GapRecord, Start
 from wscli.session.actions import MessageRefused
 from wscli.timing import OneShot, call_later
 
-__all__ = ["CLOSE_WAIT", "DRAIN", "STALL", "Session", "SessionOptions"]
+__all__ = ["CLOSE_WAIT", "DRAIN", "STALL", "ClientSession"]
 
 logger = logging.getLogger("wscli.gateway")
 
@@ -47,29 +36,18 @@ _CHUNK = 1 << 14
 """Bytes read at once; parsing so many of the smallest frames blocks the loop for some 40 ms."""
 
 
-class SessionOptions(NamedTuple):
-    """What a client asked for in its URL."""
+class ClientSession(ABC):
+    """Serves one client until it leaves or is closed."""
 
-    start: Start
-    as_records: bool = False
-    strict: bool = False
-    """Close the client as soon as the upstream connection is lost."""
-
-
-class Session:
-    """Serves one client until it leaves or its channel ends."""
-
-    def __init__(self, manager: Manager, channel: Channel, handshake: Handshake, options: SessionOptions) -> None:
+    def __init__(self, manager: Manager, channel: Channel, handshake: Handshake, feed: ClientFeed) -> None:
         self._manager = manager
         self._channel = channel
         self._sock = handshake.sock
         self._parser = ClientParser(handshake.protocol, handshake.max_message)
-        self._options = options
         self._loop = asyncio.get_running_loop()
-        source = HistorySource(channel.name, channel.history, options.start, channel.backpressure)
-        self._feed = ChannelFeed(source, as_records=options.as_records, on_gap=self._skip)
-        self._writer = SocketWriter(self._sock, self._feed, clock=manager.clock)
-        self._forwarder = Forwarder(channel, self._listen)
+        self._feed = feed
+        self._writer = SocketWriter(self._sock, feed, clock=manager.clock)
+        self._forwarder = Forwarder(self._forward, self._listen)
         self._left: asyncio.Future[bytes | None] = self._loop.create_future()
         """Set when the client sends nothing more: to its close frame, or to None when it hung up."""
         self._gone: asyncio.Future[None] = self._loop.create_future()
@@ -80,9 +58,29 @@ class Session:
         self._look = OneShot(call_later)
         self._deadline: float | None = None
 
+    @abstractmethod
+    def _attached(self) -> AbstractContextManager[None]:
+        """Give the context in which the client is served."""
+
+    @abstractmethod
+    async def _forward(self, message: ClientMessage) -> None:
+        """Send a message of the client upstream, when that is possible.
+
+        Raises:
+            OutcomeUnknown: the connection died after the hand-over.
+            MessageRefused: it can never be sent.
+            WscliError: nothing can be sent any more.
+        """
+
     async def run(self) -> None:
         """Serve; the caller closes the socket."""
+        spawn = self._manager.tasks.spawn
         with self._attached():
+            tasks = [
+                spawn(self._forward_all(), name="gateway-forward", on_crash=self._crashed),
+                spawn(self._answer_close(), name="gateway-close"),
+                spawn(self._let_go(), name="gateway-end"),
+            ]
             self._listen()
             try:
                 await self._writer.run()
@@ -100,6 +98,8 @@ class Session:
             finally:
                 self._ignore()
                 self._give_up()
+                for task in tasks:
+                    task.cancel()
 
     def _close(self, reason: CloseReason, *, at_once: bool = False) -> None:
         """Close the client, after everything that the channel has received by now, or at once."""
@@ -110,52 +110,8 @@ class Session:
         self._ending.set()
         self._writer.wake()
 
-    @contextmanager
-    def _attached(self) -> Iterator[None]:
-        spawn = self._manager.tasks.spawn
-        with self._channel.use():
-            self._channel.readers += 1
-            tasks = [
-                spawn(self._watch(), name="gateway-watch", on_crash=self._crashed),
-                spawn(self._forward(), name="gateway-forward", on_crash=self._crashed),
-                spawn(self._answer_close(), name="gateway-close"),
-                spawn(self._let_go(), name="gateway-end"),
-            ]
-            try:
-                yield
-            finally:
-                for task in tasks:
-                    task.cancel()
-                self._channel.readers -= 1
-
     def _crashed(self, error: BaseException) -> None:
         self._close(CloseReason(INTERNAL_ERROR, "the manager met a bug; `wscli logs` shows it"), at_once=True)
-
-    # what the channel does
-
-    async def _watch(self) -> None:
-        """Close the client when its channel ends, or is lost."""
-        channel = self._channel
-        ready_before = self._options.strict or channel.state is ChannelState.READY  # a strict client was let in ready
-        while True:
-            ready = channel.state is ChannelState.READY
-            lost = self._options.strict and ready_before and not ready
-            if reason := reason_to_close(channel, stopping=self._manager.stopping.is_set(), lost=lost):
-                self._close(reason)
-                return
-            ready_before = ready_before or ready
-            await channel.wait_for(frozenset(ChannelState) - {channel.state})
-
-    def _skip(self, gap: GapRecord) -> None:
-        """Log the messages that a client missed by its own pace or request: bare messages have no record of a gap."""
-        whys = {"lagged": "was too slow and", "truncated": "asked for more than is kept, and"}
-        if why := whys.get(gap.reason):
-            name, count = self._channel.name, "some" if gap.missed is None else str(gap.missed)
-            logger.warning(
-                "%s: a client of the gateway %s missed %s messages", name, why, count, extra={"channel": name}
-            )
-            if self._options.strict:
-                self._close(CloseReason(BAD_GATEWAY, f"missed {count} messages"), at_once=True)
 
     # what the client sends
 
@@ -222,14 +178,14 @@ class Session:
             await asyncio.sleep(STALL)
         self._writer.end()
 
-    async def _forward(self) -> None:
+    async def _forward_all(self) -> None:
         try:
             await self._forwarder.run()
         except MessageRefused as error:
             self._close(CloseReason(POLICY_VIOLATION, error.message), at_once=True)
         except OutcomeUnknown as error:
             self._close(CloseReason(INTERNAL_ERROR, error.message), at_once=True)
-        except WscliError as error:  # the channel ended: `_watch` closes the client
+        except WscliError as error:  # what ended upstream closes the client
             logger.debug("%s", error)
 
     async def _drain(self) -> None:
