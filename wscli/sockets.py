@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import os
 import socket
 import stat
+import struct
+import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["DescriptorReserve", "accept_clients", "listen_at_address", "listen_at_path", "spare_descriptors"]
+__all__ = [
+    "DescriptorReserve", "accept_clients", "listen_at_address", "listen_at_path", "spare_descriptors", "undelivered",
+]  # fmt: skip
 
 BACKLOG = 512
 ACCEPT_PAUSE = 0.05
@@ -146,3 +152,20 @@ async def accept_clients(
             continue
         sock.setblocking(False)
         on_client(sock)
+
+
+_SO_NWRITE = 0x1024  # macOS, sys/socket.h
+
+
+def undelivered(sock: socket.socket) -> int:
+    """Give the number of bytes that the kernel took and the peer's kernel has not confirmed (tcp(7), SIOCOUTQ).
+
+    Of a Unix socket it is what the peer has not read, with the kernel's own overhead. It is 0 where the system cannot
+    tell.
+    """
+    with contextlib.suppress(OSError):
+        if sys.platform == "darwin":
+            return sock.getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
+        (count,) = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))
+        return int(count)
+    return 0

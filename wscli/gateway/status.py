@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 from wscli.daemon.fanout.socket_writer import SocketWriter, hear
@@ -11,6 +12,7 @@ from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
 from wscli.gateway.clients.channel_feed import ClientFeed, json_frame
 from wscli.gateway.clients.closing import STOPPED
+from wscli.gateway.clients.keepalive import ClientKeepalive, abort_socket, keepalive_of_clients
 from wscli.gateway.clients.parser import ClientParser, close_frame
 from wscli.gateway.handshake import Handshake
 from wscli.history.encode import text_frame
@@ -19,6 +21,8 @@ from wscli.timing import OneShot, call_later
 from wscli.version import __version__
 
 __all__ = ["RECENT", "TICK", "StatusFeed", "StatusSession"]
+
+logger = logging.getLogger("wscli.gateway")
 
 TICK = 1.0
 """Seconds between two frames of statistics."""
@@ -105,6 +109,14 @@ class StatusSession:
         self._parser = ClientParser(handshake.protocol, handshake.max_message)
         self._feed = StatusFeed(manager)
         self._writer = SocketWriter(self._sock, self._feed, clock=manager.clock)
+        self._keepalive = ClientKeepalive(
+            self._sock,
+            self._writer,
+            ping=self._feed.ping,
+            times=lambda: keepalive_of_clients(manager.plan.gateway),
+            listening=lambda: True,
+            dead=self._drop,
+        )
         self._timer, self._last_call = OneShot(call_later), OneShot(call_later)
 
     async def run(self) -> None:
@@ -112,6 +124,7 @@ class StatusSession:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._sock, self._hear)
         self._timer.start(TICK, self._tick)
+        self._keepalive.start()
         try:
             await self._writer.run()
         except asyncio.CancelledError:
@@ -119,6 +132,7 @@ class StatusSession:
             raise
         finally:
             loop.remove_reader(self._sock)
+            self._keepalive.stop()
             self._timer.cancel()
             self._last_call.cancel()
 
@@ -127,6 +141,11 @@ class StatusSession:
         self._writer.wake()
         self._timer.start(TICK, self._tick)
 
+    def _drop(self, within: str) -> None:
+        logger.info("a status page is dropped: no pong within %s", within)
+        abort_socket(self._sock)
+        self._writer.end()
+
     def _hear(self) -> None:
         """Answer pings and the close frame; ignore messages."""
         if (data := hear(self._sock, _CHUNK)) is None:
@@ -134,6 +153,7 @@ class StatusSession:
         if not data:
             self._writer.end()
             return
+        self._keepalive.heard()
         arrived = self._parser.receive(data)
         if arrived.pong is not None:
             self._feed.pong(arrived.pong)

@@ -14,7 +14,7 @@ from wscli.backfill.models import BackfillModel
 from wscli.config.models.fields import EndpointTls, Text, require_text
 from wscli.config.models.gateway import GatewayPlan
 from wscli.config.models.hooks import ConnectHookOf, MessageHookOf, StateHookOf
-from wscli.config.models.upstream import ConnectModel, Keepalive, ProxyModel, Rotate
+from wscli.config.models.upstream import ConnectModel, Keepalive, KeepaliveOf, ProxyModel, Rotate
 from wscli.core.backoff import BackoffPolicy
 from wscli.core.verdicts import Verdicts
 from wscli.history.limits import HistoryLimits
@@ -74,9 +74,6 @@ DedupeOf = Annotated[
     JsonPath | None,
     PlainValidator(lambda value: None if value == "none" else compile_path_expression(require_text(value))),
     WithJsonSchema({"type": "string"}),
-]
-KeepaliveOf = Annotated[
-    Literal["none"] | Keepalive, Field(description="{ping: DURATION, timeout: DURATION}, or none for no pings")
 ]
 Headers = Annotated[Templates, Field(default_factory=dict, description="HTTP headers of the upgrade, by name")]
 Query = Annotated[

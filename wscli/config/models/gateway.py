@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from wscli.config.models.fields import TEXT_SCHEMA, SecretText, Text, base_of, expand_home, require_text
+from wscli.config.models.upstream import KeepaliveOf
 from wscli.net.hosts import UNIX
 from wscli.net.origin import parse_host, parse_origin
 from wscli.values import Count, Secret, Size, StrictModel, shown
@@ -142,6 +143,13 @@ class GatewayPlan(StrictModel):
         Size, Field(ge=1, description="of a client's message; a larger one closes that client with 1009")
     ] = 1 << 20
     max_header: Annotated[Size, Field(ge=1024, description="of a request's line and headers together")] = 16 << 10
+    keepalive: Annotated[
+        KeepaliveOf | None,
+        Field(
+            description="pings to its WebSocket clients, {ping: DURATION, timeout: DURATION}, or none;"
+            " default: 20s each, and for clients of a channel no later than those of its endpoint"
+        ),
+    ] = None
 
     @property
     def token(self) -> Secret | None:

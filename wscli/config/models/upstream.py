@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from wscli.config.models.fields import Text
 from wscli.values import Duration, Rate, RateOf, StrictModel
 
-__all__ = ["ConnectModel", "Keepalive", "ProxyModel", "Rotate"]
+__all__ = ["ConnectModel", "Keepalive", "KeepaliveOf", "ProxyModel", "Rotate"]
 
 
 class ProxyModel(StrictModel):
@@ -34,6 +34,11 @@ class Keepalive(StrictModel):
 
     ping: Annotated[Duration | None, Field(gt=0, description="a ping this often")] = 20.0
     timeout: Annotated[Duration, Field(gt=0, description="a pong later than this means that the peer is gone")] = 20.0
+
+
+KeepaliveOf = Annotated[
+    Literal["none"] | Keepalive, Field(description="{ping: DURATION, timeout: DURATION}, or none for no pings")
+]
 
 
 class Rotate(StrictModel):

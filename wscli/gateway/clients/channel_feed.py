@@ -20,7 +20,7 @@ def json_frame(value: Any) -> bytes:
 
 
 class ClientFeed(ABC):
-    """What a WebSocket client is sent: a pong first, then the frames of its sources, and a close frame last.
+    """What a WebSocket client is sent: a pong and a ping first, the frames of its sources, and a close frame last.
 
     Of several pongs only the last is sent (RFC 6455, section 5.5.3).
     """
@@ -30,11 +30,16 @@ class ClientFeed(ABC):
         self.ended = False
         """Whether the close frame was taken; nothing follows it."""
         self._pong: bytes | None = None
+        self._ping: bytes | None = None
         self._close: bytes | None = None
 
     def pong(self, frame: bytes) -> None:
         """Answer a ping."""
         self._pong = frame
+
+    def ping(self, frame: bytes) -> None:
+        """Ping the client."""
+        self._ping = frame
 
     def close(self, frame: bytes) -> None:
         """End with a close frame; later calls change nothing."""
@@ -52,8 +57,9 @@ class ClientFeed(ABC):
         """Take the next frames."""
         if self.ended:
             return []
-        pieces = [] if self._pong is None else [self._pong]
-        self._pong, size = None, 0
+        pieces = [frame for frame in (self._pong, self._ping) if frame is not None]
+        self._pong = self._ping = None
+        size = 0
         while size < GATHER_BYTES and len(pieces) < GATHER_PIECES:
             frames = self._next()
             if frames is None:

@@ -17,6 +17,7 @@ from wscli.errors import OutcomeUnknown, WscliError
 from wscli.gateway.clients.channel_feed import ClientFeed
 from wscli.gateway.clients.closing import INTERNAL_ERROR, POLICY_VIOLATION, STOPPED, CloseReason
 from wscli.gateway.clients.forwarder import Forwarder
+from wscli.gateway.clients.keepalive import ClientKeepalive, abort_socket, keepalive_of_clients
 from wscli.gateway.clients.parser import ClientMessage, ClientParser, close_frame
 from wscli.gateway.handshake import Handshake
 from wscli.session.actions import MessageRefused
@@ -48,6 +49,14 @@ class ClientSession(ABC):
         self._feed = feed
         self._writer = SocketWriter(self._sock, feed, clock=manager.clock)
         self._forwarder = Forwarder(self._forward, self._listen)
+        self._keepalive = ClientKeepalive(
+            self._sock,
+            self._writer,
+            ping=feed.ping,
+            times=lambda: keepalive_of_clients(manager.plan.gateway, channel.plan.upstream.keepalive),
+            listening=lambda: self._listening,
+            dead=self._drop,
+        )
         self._left: asyncio.Future[bytes | None] = self._loop.create_future()
         """Set when the client sends nothing more: to its close frame, or to None when it hung up."""
         self._gone: asyncio.Future[None] = self._loop.create_future()
@@ -82,6 +91,7 @@ class ClientSession(ABC):
                 spawn(self._let_go(), name="gateway-end"),
             ]
             self._listen()
+            self._keepalive.start()
             try:
                 await self._writer.run()
                 if self._feed.ended:
@@ -96,6 +106,7 @@ class ClientSession(ABC):
                 self._writer.last_words([] if self._feed.ended else [close_frame(*STOPPED)])
                 raise
             finally:
+                self._keepalive.stop()
                 self._ignore()
                 self._give_up()
                 for task in tasks:
@@ -133,6 +144,7 @@ class ClientSession(ABC):
         if not data:
             self._hang_up()
             return
+        self._keepalive.heard()
         arrived = self._parser.receive(data)
         if arrived.pong is not None:
             self._feed.pong(arrived.pong)
@@ -161,6 +173,12 @@ class ClientSession(ABC):
             if not future.done():
                 future.set_result(None)
         self._writer.end()
+
+    def _drop(self, within: str) -> None:
+        text = "%s: a client of the gateway is dropped: no pong within %s"
+        logger.info(text, self._channel.name, within, extra={"channel": self._channel.name})
+        abort_socket(self._sock)
+        self._hang_up()
 
     async def _answer_close(self) -> None:
         """Answer the client's close frame once its messages have gone upstream."""
