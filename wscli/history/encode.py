@@ -20,7 +20,17 @@ from typing import Any, Literal, NamedTuple
 
 from wscli.history.records import BINARY, TEXT, Batch, GapRecord
 
-__all__ = ["PART_BYTES", "Encoded", "EncodedCache", "Form", "cut", "encode_batch", "gap_record", "text_frame"]
+__all__ = [
+    "PART_BYTES",
+    "Encoded",
+    "EncodedCache",
+    "Form",
+    "cut",
+    "encode_batch",
+    "gap_record",
+    "message_frame",
+    "text_frame",
+]
 
 PART_BYTES = 256 << 10
 """Bytes of one part at most, but for a single larger message."""
@@ -104,6 +114,11 @@ def gap_record(gap: GapRecord, channel: str) -> dict[str, Any]:
 def text_frame(payload: bytes) -> bytes:
     """Make one unmasked text frame (RFC 6455, section 5.2)."""
     return _frame(_TEXT_FRAME, payload)
+
+
+def message_frame(payload: bytes, *, binary: bool) -> bytes:
+    """Make one unmasked frame of a message."""
+    return _frame(_BINARY_FRAME if binary else _TEXT_FRAME, payload)
 
 
 class EncodedCache:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from base64 import b64encode
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from wscli.clock import Clock
 from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, HistorySource
-from wscli.history.encode import Form, gap_record, text_frame
+from wscli.history.encode import Form, gap_record, message_frame, text_frame
 from wscli.history.records import GapRecord
 
 __all__ = ["ChannelFeed", "ClientFeed", "json_frame"]
@@ -81,20 +84,50 @@ class ChannelFeed(ClientFeed):
 
     Args:
         source: the channel's history, from where the client begins.
+        clock: gives a reply its time.
         as_records: give records of ``tail --json``, gaps included, instead of bare messages.
         on_gap: called with each gap that bare messages cannot tell of.
     """
 
-    def __init__(self, source: HistorySource, *, as_records: bool, on_gap: Callable[[GapRecord], None]) -> None:
+    def __init__(
+        self, source: HistorySource, clock: Clock, *, as_records: bool, on_gap: Callable[[GapRecord], None]
+    ) -> None:
         super().__init__(source)
+        self._clock = clock
         self._source = source
         self._form = Form("json-frames" if as_records else "frames", source.name)
         self._as_records = as_records
         self._on_gap = on_gap
+        self._replies: deque[tuple[int, bytes]] = deque()
+        """Frames, each with the number of the message that it follows."""
+        self.reply_bytes = 0
+        """Of the replies that wait to be taken."""
+
+    def reply(self, payload: bytes, *, binary: bool) -> None:
+        """Send a reply to the client after the messages that its channel has received by now."""
+        after = self._source.history.last
+        frame = (
+            self._record(payload, after, binary=binary) if self._as_records else message_frame(payload, binary=binary)
+        )
+        self._replies.append((after, frame))
+        self.reply_bytes += len(frame)
+
+    def _record(self, payload: bytes, after: int, *, binary: bool) -> bytes:
+        cursor = {"channel": self._source.name, "epoch": self._source.history.epoch, "seq": after}
+        told = {"encoding": "base64", "data": b64encode(payload).decode()} if binary else {"data": payload.decode()}
+        when = round(self._clock.wall(), 6)
+        return json_frame({**cursor, "ts": when, "type": "binary" if binary else "text", **told, "reply": True})
 
     def _next(self) -> list[bytes] | None:
         source = self._source
-        found = source.next()
+        after = None
+        if self._replies and source.until is None:
+            after, frame = self._replies[0]
+            if source.cursor.seq >= after:
+                self._replies.popleft()
+                self.reply_bytes -= len(frame)
+                return [frame]
+        found = source.next(after)
         if found is None:
             return None
         source.cursor = found.cursor

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
+from wscli.daemon.upstream.session.seam import AwaitedReply
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown
 from wscli.gateway.clients.parser import ClientMessage
 from wscli.session.actions import MessageRefused
@@ -102,11 +103,11 @@ _HELD = frozenset({ChannelState.PAUSED, ChannelState.STOPPED})
 _OTHERS = frozenset(ChannelState) - _HELD
 
 
-async def forward_through(channel: Channel, message: ClientMessage) -> None:
+async def forward_through(channel: Channel, message: ClientMessage, reply: AwaitedReply | None) -> None:
     """Send a message over a shared channel; while it was certainly not sent, try again. Raises as ``Channel.send``."""
     while True:
         try:
-            await channel.send(message.payload, binary=message.binary, timeout=_PATIENCE)
+            await channel.send(message.payload, binary=message.binary, timeout=_PATIENCE, reply=reply)
         except MessageRefused:
             raise
         except NotSent:

@@ -12,9 +12,16 @@ from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
 from wscli.gateway.clients.channel_feed import ChannelFeed
-from wscli.gateway.clients.closing import BAD_GATEWAY, CloseReason, reason_to_close
+from wscli.gateway.clients.closing import (
+    BAD_GATEWAY,
+    POLICY_VIOLATION,
+    SERVICE_RESTART,
+    CloseReason,
+    reason_to_close,
+)
 from wscli.gateway.clients.forwarder import forward_through
 from wscli.gateway.clients.parser import ClientMessage
+from wscli.gateway.clients.replies import ClientReplies
 from wscli.gateway.clients.session import ClientSession
 from wscli.gateway.handshake import Handshake
 from wscli.history.records import GapRecord, Start
@@ -22,6 +29,10 @@ from wscli.history.records import GapRecord, Start
 __all__ = ["SessionOptions", "SharedSession"]
 
 logger = logging.getLogger("wscli.gateway")
+
+
+MOST_REPLY_BYTES = 64 << 20
+"""Bytes of replies that may wait for a client."""
 
 
 class SessionOptions(NamedTuple):
@@ -38,9 +49,10 @@ class SharedSession(ClientSession):
 
     def __init__(self, manager: Manager, channel: Channel, handshake: Handshake, options: SessionOptions) -> None:
         source = HistorySource(channel.name, channel.history, options.start, channel.backpressure)
-        feed = ChannelFeed(source, as_records=options.as_records, on_gap=self._skip)
+        feed = ChannelFeed(source, manager.clock, as_records=options.as_records, on_gap=self._skip)
         super().__init__(manager, channel, handshake, feed)
         self._options = options
+        self._replies = ClientReplies(channel, feed, on_reply=self._pass_reply, on_lost=self._miss_reply)
 
     @contextmanager
     def _attached(self) -> Iterator[None]:
@@ -50,11 +62,28 @@ class SharedSession(ClientSession):
             try:
                 yield
             finally:
+                self._replies.close()
                 watch.cancel()
                 self._channel.readers -= 1
 
     async def _forward(self, message: ClientMessage) -> None:
-        await forward_through(self._channel, message)
+        await forward_through(self._channel, message, self._replies.ask())
+
+    def _pass_reply(self, waiting: int) -> None:
+        self._writer.wake()
+        if waiting > MOST_REPLY_BYTES:
+            text = f"over {MOST_REPLY_BYTES >> 20} MiB of replies wait for the client"
+            self._close(CloseReason(POLICY_VIOLATION, text), at_once=True)
+
+    def _miss_reply(self) -> None:
+        """Close the client, which would wait for ever: there is no reply to one of its requests."""
+        if self._channel.plan.clients.strict is not False:
+            self._loop.call_soon(self._close_unanswered)  # once the channel knows why its connection ended
+
+    def _close_unanswered(self) -> None:
+        lost = self._channel.state is not ChannelState.READY
+        why = reason_to_close(self._channel, stopping=self._manager.stopping.is_set(), lost=lost)
+        self._close(why or CloseReason(SERVICE_RESTART, "the connection was replaced before the reply to a request"))
 
     async def _watch(self) -> None:
         """Close the client when its channel ends, or is lost."""

@@ -192,9 +192,10 @@ class SessionRunner:
             timer.cancel()
         self._timers.clear()
         _resolve(self._bye)
-        for reply in self._replies.values():
-            reply.lost()
-        self._replies.clear()
+        replies, self._replies = self._replies, {}
+        for message, reply in replies.items():
+            if not reply.private or message.own_id is not None:  # else none may be expected
+                reply.lost()
 
     # inputs
 
