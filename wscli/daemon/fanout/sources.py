@@ -51,15 +51,14 @@ class HistorySource:
         self.until: int | None = None
         """The number of the last message to read, once the end is certain."""
 
-    def next(self, until: int | None = None) -> ReadResult | None:
-        """Give what comes next, or None while there is nothing up to ``until``, and to the end."""
+    def next(self) -> ReadResult | None:
+        """Give what comes next, or None while there is nothing."""
         if self.gap is not None:
             return ReadResult(self.gap, self.cursor)
         found = self.history.read(self.cursor)
-        last = self.until if until is None else until
-        if found is None or last is None or isinstance(found.item, GapRecord):
+        if found is None or self.until is None or isinstance(found.item, GapRecord):
             return found
-        return found if found.item.first <= last else None
+        return found if found.item.first <= self.until else None
 
     def end_here(self) -> None:
         """End with the last message that has arrived so far."""

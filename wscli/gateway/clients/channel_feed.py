@@ -12,7 +12,7 @@ from typing import Any
 from wscli.clock import Clock
 from wscli.daemon.fanout.sources import GATHER_BYTES, GATHER_PIECES, HistorySource
 from wscli.history.encode import Form, gap_record, message_frame, text_frame
-from wscli.history.records import GapRecord
+from wscli.history.records import GapRecord, ReadResult
 
 __all__ = ["ChannelFeed", "ClientFeed", "json_frame"]
 
@@ -121,15 +121,18 @@ class ChannelFeed(ClientFeed):
     def _next(self) -> list[bytes] | None:
         source = self._source
         after = None
-        if self._replies and source.until is None:
+        if self._replies and (source.until is None or self._replies[0][0] <= source.until):
             after, frame = self._replies[0]
             if source.cursor.seq >= after:
                 self._replies.popleft()
                 self.reply_bytes -= len(frame)
                 return [frame]
-        found = source.next(after)
+        found = source.next()
         if found is None:
             return None
+        if after is not None and not isinstance(found.item, GapRecord) and found.item.last > after:
+            part = found.item.part(found.item.first, after)
+            found = ReadResult(part, found.cursor._replace(seq=after))
         source.cursor = found.cursor
         if not isinstance(found.item, GapRecord):
             return [body for _, body in source.history.encoded.get(found.item, self._form).parts]

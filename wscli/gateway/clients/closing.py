@@ -14,6 +14,7 @@ __all__ = [
     "GOING_AWAY",
     "INTERNAL_ERROR",
     "POLICY_VIOLATION",
+    "SERVICE_RESTART",
     "STOPPED",
     "CloseReason",
     "reason_to_close",
@@ -23,8 +24,9 @@ NORMAL = 1000
 GOING_AWAY = 1001
 POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
+SERVICE_RESTART = 1012
 BAD_GATEWAY = 1014
-"""Close codes (RFC 6455, section 7.4.1; 1014 is registered with IANA)."""
+"""Close codes (RFC 6455, section 7.4.1; 1012 and 1014 are registered with IANA)."""
 
 
 class CloseReason(NamedTuple):
