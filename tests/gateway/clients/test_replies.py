@@ -15,6 +15,7 @@ from tests.waiting import eventually
 from wscli.config.clients import ClientsPlan
 from wscli.core.states import ChannelState
 from wscli.gateway.clients import session as session_module
+from wscli.gateway.clients import shared as shared_module
 
 IDS_ONLY = '{reply: {id: "{sent.ref}"}}'
 
@@ -110,7 +111,7 @@ async def test_a_client_that_is_not_strict_stays_without_its_answer() -> None:
 async def test_a_client_that_reads_no_replies_is_closed_before_they_fill_the_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(session_module, "MOST_REPLY_BYTES", 1 << 20)
+    monkeypatch.setattr(shared_module, "MOST_REPLY_BYTES", 1 << 20)
     monkeypatch.setattr(session_module, "STALL", 0.05)
     async with faced(channel_plan(session=session(IDS_ONLY))) as it:
         _, writer = await it.raw_client()

@@ -12,7 +12,7 @@ __all__ = ["ClientReplies"]
 
 
 class ClientReplies:
-    """Gives a client the replies to its own requests; to nobody else, and to nobody once it has left.
+    """Gives a client the replies to its own requests, until it leaves.
 
     Args:
         channel: what it is a client of.
