@@ -15,7 +15,7 @@ from tests.session.declared import session
 from tests.session.host import Channel, Host, Refs
 from tests.session.model.real import Real
 from tests.session.model.sessions import bodies, compiled, sessions
-from wscli.session.actions import SessionReady
+from wscli.session.actions import SessionReady, StepWaits
 from wscli.session.engine.memory import Memory
 
 STREAM = 'session:\n      frames: {stream: {until: "\\n"}}\n'
@@ -105,7 +105,7 @@ def test_an_answer_to_a_later_step_is_not_one_to_an_earlier_reference() -> None:
     )
     host.dial().receive({"n": 1})
     host.receive({"id": 1})
-    assert host.session.waiting_for(None) == "hello[2]: waiting for {id: '{sent.ref}'}"
+    assert host.of(StepWaits)[-1].text == "hello[2]: waiting for {id: '{sent.ref}'}"
     host.receive({"id": 2})
     assert (host.sent, len(host.of(SessionReady))) == ([1, 2], 2)
 

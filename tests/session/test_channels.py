@@ -30,7 +30,7 @@ def test_a_channel_is_ready_once_its_subscribe_is_answered() -> None:
     host = opened(HOME, topic("a"))
     assert host.sent[1:] == [{"id": 1, "sub": "a"}]
     assert host.ready == []
-    assert host.session.waiting_for(host.of(a.StepWaits)[-1].channel).startswith("subscribe[0]: waiting for")
+    assert host.of(a.StepWaits)[-1].text.startswith("subscribe[0]: waiting for")
     assert host.receive({"id": 1, "ok": True}).ready == ["a"]
 
 
@@ -151,7 +151,8 @@ def test_limits_subscribe_paces_subscriptions_and_critical_ones_go_first() -> No
     host.dial().receive({"hi": 1})
     subscribed = [one["sub"] for one in host.sent[1:]]
     assert subscribed == ["c1", "c3", "c5", "c7", "c9"]
-    assert host.session.waiting_for(host.session._core.channels["c0"].of).startswith("subscribe: waiting for its turn")
+    waits = {one.channel.name: one.text for one in host.of(a.StepWaits) if one.channel is not None}
+    assert waits["c0"].startswith("subscribe: waiting for its turn")
     host.advance(0.9)
     assert len(host.sent) == 6
     host.advance(0.1)

@@ -198,6 +198,11 @@ def test_what_is_sent_ends_where_it_is_json_or_wrapped() -> None:
 @settings(max_examples=SOME)
 def test_whatever_arrives_has_a_value_that_can_be_shown(payload: bytes, plan: FramesPlan) -> None:
     value = unit_parser(plan)(payload)
-    shown, _ = shown_unit(value)
-    if not isinstance(value, (str, bytes)):
+    shown, binary = shown_unit(value)
+    if isinstance(value, bytes):
+        assert (shown, binary) == (value, True)
+    elif isinstance(value, str):
+        assert (shown, binary) == (value.encode(errors="replace"), False)
+    else:
         json.loads(shown)
+        assert not binary

@@ -114,8 +114,7 @@ class Channels:
 
     def _tell_queued(self, part: ChannelPart) -> None:
         if self._core.ready and part.phase is Phase.QUEUED:
-            part.waits_for = "subscribe: waiting for its turn (limits.subscribe)"
-            self._core.actions.append(StepWaits(part.of, part.waits_for))
+            self._core.actions.append(StepWaits(part.of, "subscribe: waiting for its turn (limits.subscribe)"))
 
     def _turn(self) -> None:
         self._timer = 0
@@ -133,7 +132,6 @@ class Channels:
             self._ready(part)
             return
         part.phase = Phase.SUBSCRIBING
-        part.waits_for = ""
         plan = self._core.plan
 
         def sent(action: SendAction, scope: Mapping[str, Any], ref: Any) -> None:

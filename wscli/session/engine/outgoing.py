@@ -24,8 +24,6 @@ from wscli.values import Rate
 __all__ = ["AskedReply", "LetOut", "Outbound", "OutgoingMessage", "RateWindow", "RefSource", "masked"]
 
 _MASK: dict[str, int | str] = {"int": 0, "str": "0", "uuid": "00000000-0000-0000-0000-000000000000"}
-
-
 _SEE = "`wscli explain endpoints.session.outgoing` says what the session makes of a message"
 _MOST_TIMES = 10_000
 """Times that are remembered; a rate of more events is the same rate over a shorter stretch."""

@@ -27,7 +27,7 @@ class CaptureFailed(ValueError):
 class Part:
     """An upstream's variables on one connection, or a channel's."""
 
-    __slots__ = ("changes", "channel", "kept", "kept_changed", "resumed", "scope", "variables", "waits_for", "watchers")
+    __slots__ = ("changes", "channel", "kept", "kept_changed", "resumed", "scope", "variables", "watchers")
 
     def __init__(
         self, channel: ChannelSession | None, kept: dict[str, Any], scope: Scope, changes: list[Part] | None
@@ -44,8 +44,6 @@ class Part:
         self.scope: dict[str, Any] = {**scope, ("var" if channel is None else "sub"): self.variables}
         self.watchers: dict[str, list[Callable[[], None]]] = {}
         """Called after the variable of the name got another value."""
-        self.waits_for = ""
-        """What its step waits for."""
 
     def keep_changed(self) -> None:
         """Have the kept values written."""

@@ -194,11 +194,6 @@ class RunningSession:
         self._channels.leave(channel)
         return self._done()
 
-    def waiting_for(self, channel: ChannelSession | None) -> str:
-        """Give what a channel's step, or the upstream's, waits for; empty: none waits."""
-        part = None if channel is None else self._core.channels.get(channel.name)
-        return (self._core.upstream if part is None else part).waits_for
-
     # what leaves
 
     def wrap(

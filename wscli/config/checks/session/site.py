@@ -112,7 +112,7 @@ class Site:
         """Compile JSON with placeholders; None: there is none, or it is wrong."""
         if located is None or not self._checks(located, spaces, compile_json):
             return None
-        self._collect(located, spaces, of_channel=of_channel)
+        self.collect(located, spaces, of_channel=of_channel)
         return compile_json(plain(located.node), spaces)
 
     def text(self, located: Located | None, spaces: Collection[str], *, of_channel: bool) -> JsonTemplate | None:
@@ -124,7 +124,7 @@ class Site:
             return None
         if not self._checks(located, spaces, compile_json):
             return None
-        self._collect(located, spaces, of_channel=of_channel)
+        self.collect(located, spaces, of_channel=of_channel)
         return compile_json(Scalar(str(located.text), plain=False, redacted=located.text.redacted), spaces)
 
     def shape(
@@ -133,7 +133,7 @@ class Site:
         """Compile a shape; ``sent`` is the kind of ``{sent.ref}``."""
         if located is None or not self._checks(located, spaces, compile_shape):
             return None
-        self._collect(located, spaces, of_channel=of_channel)
+        self.collect(located, spaces, of_channel=of_channel)
         try:
             shape = compile_shape(plain(located.node), spaces)
         except TemplateError as error:  # of several leaves together
@@ -180,12 +180,8 @@ class Site:
         return good
 
     def collect(self, located: Located | None, spaces: Collection[str], *, of_channel: bool) -> None:
-        """Remember the placeholders of a value that others compile, and check their fixed names."""
-        if located is not None:
-            self._collect(located, spaces, of_channel=of_channel)
-
-    def _collect(self, located: Located, spaces: Collection[str], *, of_channel: bool) -> None:
-        for leaf in located.leaves():
+        """Remember the placeholders of a value, and check their fixed names."""
+        for leaf in () if located is None else located.leaves():
             for one in placeholders(leaf, spaces):
                 self.uses.append(Use(one, leaf, of_channel, self.conditions, self.before))
                 if one.space in _FIXED and one.name not in _FIXED[one.space][0]:

@@ -114,7 +114,6 @@ class Run:
 
     def _clear(self) -> None:
         self.over = True
-        self._part.waits_for = ""
         self._core.forget_call(self._call)
         for awaiting in self._entered:
             self._waits.remove(awaiting)
@@ -285,9 +284,8 @@ class Run:
     # what it tells
 
     def _progress(self, step: Step, text: str) -> None:
-        self._part.waits_for = f"{step.place}: {text}"
         if self._moment in _REPORTED:
-            self._core.actions.append(StepWaits(self._part.channel, self._part.waits_for))
+            self._core.actions.append(StepWaits(self._part.channel, f"{step.place}: {text}"))
 
     def _report(self, step: Step, began: float, answer: str, *, ok: bool) -> None:
         if self._moment in _REPORTED:
