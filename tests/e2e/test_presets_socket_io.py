@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -58,16 +59,16 @@ def test_it_answers_pings_and_stays(wscli: Wscli, server: SocketIo) -> None:
         assert it.manager.stats()["channels"]["all"]["connects"] == 1
 
 
-def test_a_server_that_hangs_is_noticed_by_its_missing_pings(wscli: Wscli, server: SocketIo) -> None:
-    assert server.process is not None
-    with running(wscli, config(server)) as it:
+def test_a_server_that_hangs_is_noticed_by_its_missing_pings(wscli: Wscli, tmp_path: Path) -> None:
+    with SocketIo(tmp_path, ping_timeout=500) as server, running(wscli, config(server)) as it:
+        assert server.process is not None
         it.manager.wait_for("all")
         os.kill(server.process.pid, signal.SIGSTOP)
         try:
             it.manager.until_stats(lambda stats: stats["channels"]["all"]["state"] != "ready")
         finally:
             os.kill(server.process.pid, signal.SIGCONT)
-        it.manager.until_stats(lambda stats: stats["channels"]["all"]["connects"] == 2)
+        it.manager.until_stats(lambda stats: stats["channels"]["all"]["connects"] > 1)
 
 
 def test_it_is_not_ready_before_the_namespace_is_connected(wscli: Wscli, server: SocketIo) -> None:

@@ -44,7 +44,7 @@ orders = lambda do |env|
   one = order["publish"]
   ActionCable.server.broadcast("room:#{one["room"]}", { text: one["text"] }) if one
   TOKENS.replace(order["tokens"]) if order["tokens"]
-  HELD << true if order["hold"]
+  GATE.clear.tap { HELD << true } if order["hold"]
   HELD.clear.tap { 100.times { GATE << true } } if order["release"]
   unless order["disconnect"].nil?
     ActionCable.server.connections.each { |it| it.close(reason: "remote", reconnect: order["disconnect"]) }

@@ -1,7 +1,7 @@
 """A Django project on Channels, in one file, run by ``daphne channels_app:application``.
 
 It takes orders over HTTP: ``POST /order`` with ``{"publish": {"room", "text"}}``, ``{"tokens": [...]}``,
-``{"hold": true}`` or ``{"release": true}``.
+``{"hold": true}`` or ``{"release": true}``, which waits until an upgrade is held.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from django.http import HttpRequest, JsonResponse  # noqa: E402
 from django.urls import path  # noqa: E402
 
 tokens: list[str] = []
-gate = asyncio.Event()
+gate, held = asyncio.Event(), asyncio.Event()
 gate.set()
 
 
@@ -40,7 +40,9 @@ class Room(AsyncJsonWebsocketConsumer):
     """``/ws/ROOM/?token=TOKEN``: what is published there, and an answer to ``{"id", "echo"}``."""
 
     async def connect(self) -> None:
-        await gate.wait()
+        if not gate.is_set():
+            held.set()
+            await gate.wait()
         [token] = parse_qs(self.scope["query_string"].decode()).get("token", [""])
         if tokens and token not in tokens:
             await self.close(4401)  # before it is accepted: HTTP 403
@@ -72,7 +74,9 @@ async def order(request: HttpRequest) -> JsonResponse:
         tokens[:] = asked["tokens"]
     if "hold" in asked:
         gate.clear()
+        held.clear()
     if "release" in asked:
+        await held.wait()
         gate.set()
     return JsonResponse({})
 

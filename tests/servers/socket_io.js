@@ -1,13 +1,13 @@
-// A server on the npm package socket.io (Engine.IO 4). node socket_io.js PORT PING_INTERVAL_MS
+// A server on the npm package socket.io (Engine.IO 4). node socket_io.js PORT PING_INTERVAL_MS PING_TIMEOUT_MS
 "use strict";
 
 const { createServer } = require("node:http");
 const { npm, say, obey, logins } = require("./control.js");
 const { Server } = npm("socket.io");
 
-const [port, pingInterval] = process.argv.slice(2).map(Number);
+const [port, pingInterval, pingTimeout] = process.argv.slice(2).map(Number);
 const http = createServer();
-const io = new Server(http, { pingInterval, pingTimeout: pingInterval, serveClient: false });
+const io = new Server(http, { pingInterval, pingTimeout, serveClient: false });
 const login = logins();
 
 io.use(async (socket, next) => {

@@ -5,6 +5,8 @@ Its documents: https://socket.io/docs/v4/socket-io-protocol and https://socket.i
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.servers.program import NodeProgram
 
 __all__ = ["SocketIo"]
@@ -21,7 +23,11 @@ class SocketIo(NodeProgram):
 
     script = "socket_io.js"
     packages = ("socket.io",)
-    arguments = ("500",)
+
+    def __init__(self, directory: Path, *, ping_timeout: int = 60_000) -> None:
+        """It pings each half second; a client must answer within ``ping_timeout`` milliseconds."""
+        super().__init__(directory)
+        self.arguments = ("500", str(ping_timeout))
 
     @property
     def url(self) -> str:

@@ -56,7 +56,7 @@ def test_a_token_that_is_not_accepted_is_an_http_403(server: ChannelsDaphne) -> 
 
 def test_an_upgrade_that_is_held_back_is_answered_later_and_a_killed_server_comes_back(server: ChannelsDaphne) -> None:
     server.order(hold=True)
-    waker = threading.Timer(0.1, lambda: server.order(release=True))
+    waker = threading.Thread(target=server.order, kwargs={"release": True})  # once the upgrade is held
     waker.start()
     with opened(server):
         waker.join()

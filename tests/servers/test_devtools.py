@@ -35,9 +35,11 @@ def test_a_page_is_found_over_http_enabled_and_asked(server: Devtools) -> None:
         client.send({"id": 2, "method": "Runtime.enable"})
         until(client, id=2)
         client.send({"id": 3, "method": "Runtime.evaluate", "params": {"expression": "console.log('x'); 6 * 7"}})
-        logged, answer = client.json(), client.json()
-        assert (logged["method"], logged["params"]["args"][0]["value"]) == ("Runtime.consoleAPICalled", "x")
-        assert answer == {"id": 3, "result": {"result": {"type": "number", "value": 42, "description": "42"}}}
+        assert until(client, method="Runtime.consoleAPICalled")["params"]["args"][0]["value"] == "x"
+        assert until(client, id=3) == {
+            "id": 3,
+            "result": {"result": {"type": "number", "value": 42, "description": "42"}},
+        }
 
 
 def test_the_browser_has_a_socket_on_which_pages_are_sessions(server: Devtools) -> None:

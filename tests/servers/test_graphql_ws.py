@@ -97,7 +97,7 @@ def test_a_log_in_that_is_held_back_is_answered_later_and_a_killed_server_comes_
     server.order(hold=True)
     with opened(server) as client:
         client.send(INIT)
-        assert client.is_silent()
+        assert client.ask({"type": "ping"}) == {"type": "pong"}, "what is held back is the acknowledgement"
         server.order(release=True)
         assert client.json() == {"type": "connection_ack"}
     port = server.port
