@@ -17,6 +17,7 @@ from tests.presets.servers.phoenix import PhoenixServer
 from tests.presets.servers.pusher import PusherServer
 from tests.presets.servers.signalr import HubServer
 from tests.presets.servers.socketio import SocketIoServer
+from wscli.errors import NotSent
 
 Make = Callable[..., Client]
 URL = "wss://example.com/ws"
@@ -55,6 +56,16 @@ def test_graphql_answers_a_ping_and_sends_the_variables(client: Make) -> None:
     assert server.heard[-1] == {"type": "pong"}
 
 
+@pytest.mark.parametrize("message", ["{ news }", {"operationName": "Q"}, [1]])
+def test_graphql_without_a_query_is_not_sent_since_the_server_would_close_for_all(message: Any, client: Make) -> None:
+    one = client(
+        preset_file("graphql-transport-ws", {"main": {"query": "subscription { one }"}}, url=URL), GraphqlServer()
+    )
+    one.dial("main")
+    with pytest.raises(NotSent, match="has no value"):
+        one.send("main", message)
+
+
 # Socket.IO
 
 
@@ -65,8 +76,19 @@ def test_socket_io_connects_to_a_namespace_and_takes_its_events_alone(client: Ma
     one.advance(0)
     assert server.namespaces == {"/admin"}
     assert one.members["main"].shown == [["seen", 1]]
-    one = client(preset_file("socket.io", {"main": {"namespace": "/none"}}, url=URL), server).dial("main")
-    assert _action(one) == "reauth"
+    for server.unknown in ('{"message":"Invalid namespace"}', '"Unable to connect"'):
+        one = client(preset_file("socket.io", {"main": {"namespace": "/none"}}, url=URL), server).dial("main")
+        assert _action(one) == "stop"
+
+
+@pytest.mark.parametrize("message", ["join", {"event": "join"}, 5])
+def test_what_is_no_list_is_not_sent_to_a_server_that_would_close_for_it(message: Any, client: Make) -> None:
+    one = client(preset_file("socket.io", {"main": {}}, url=URL), SocketIoServer()).dial("main")
+    with pytest.raises(NotSent, match="does not fit its filter"):
+        one.send("main", message)
+    one = client(preset_file("signalr", {"main": {}}, url=URL), HubServer()).dial("main")
+    with pytest.raises(NotSent, match="does not fit its filter"):
+        one.send("main", {"target": "Send", "arguments": message})
 
 
 def test_socket_io_channels_of_one_connection_get_their_events(client: Make) -> None:
@@ -144,6 +166,11 @@ def test_phoenix_joins_again_after_a_crash_and_is_done_after_a_close(client: Mak
 def test_phoenix_joins_later_where_the_server_is_to_blame(client: Make) -> None:
     one = client(preset_file("phoenix", {"main": {"topic": "room:broken"}}, url=URL), PhoenixServer()).dial("main")
     assert _action(one) == "retry"
+
+
+def test_a_phoenix_topic_that_the_server_does_not_know_is_failed_at_once(client: Make) -> None:
+    one = client(preset_file("phoenix", {"main": {"topic": "rom:1"}}, url=URL), PhoenixServer()).dial("main")
+    assert _action(one) == "stop"
 
 
 # Action Cable

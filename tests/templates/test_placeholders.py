@@ -100,6 +100,12 @@ def test_a_whole_message_in_text_is_compact_json_and_a_text_is_itself() -> None:
     assert render("{{msg} {{msg:json} {msg.a?-}", {"msg": 1}) == "{msg} {msg:json} -"
 
 
+def test_a_list_can_be_demanded() -> None:
+    assert compile_json("{var.l:list}", SPACES).render({"var": {"l": [1]}}) == [1]
+    with pytest.raises(TemplateError, match="does not fit its filter"):
+        value("{var.word:list}")
+
+
 @pytest.mark.parametrize(("text", "expected"), [("base64", "/wA="), ("base64url", "_wA"), ("len", 2)])
 def test_bytes_can_be_encoded_or_counted(text: str, expected: object) -> None:
     assert value(f"{{var.raw:{text}}}") == expected
@@ -137,7 +143,7 @@ def test_a_value_that_the_filter_refuses_is_an_error_also_with_a_default(text: s
         ("{msg.a..b}", "invalid placeholder '{msg.a..b}'"),
         ("{msg.}", "invalid placeholder '{msg.}'"),
         ("{var.n:+x}", "unknown filter '+x'"),
-        ("{var.n:1}", "unknown filter '1'; filters are str, int, json, base64, base64url, url, len"),
+        ("{var.n:1}", "unknown filter '1'; filters are str, int, json, base64, base64url, url, len, list"),
         ("{msg:jsn}", "'{msg:jsn}': unknown filter 'jsn'; did you mean 'json'?"),
         ("{vars.x?5}", "'{vars.x?5}': unknown namespace 'vars'; did you mean 'var'? ('{{vars.x?5}' writes it as text)"),
         ("{token.x?5}", "'{token.x?5}' cannot be used here"),

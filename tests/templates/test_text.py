@@ -88,7 +88,7 @@ def test_any_text_compiles_or_is_refused_in_one_line(text: str) -> None:
         ("{token.}", "invalid placeholder '{token.}'; write '{token.NAME}'"),
         ("{token.my token}", "invalid placeholder"),
         ("{token.session:jsn}", "unknown filter 'jsn'; did you mean 'json'?"),
-        ("{token.session:zzzz}", "filters are str, int, json, base64, base64url, url, len"),
+        ("{token.session:zzzz}", "filters are str, int, json, base64, base64url, url, len, list"),
         ("{token.session:}", "unknown filter ''"),
         (Scalar("{token.session}", redacted="{token.***}"), "a placeholder cannot contain '${...}'"),
     ],

@@ -68,6 +68,12 @@ def _base64url(value: Any) -> str:
     return base64.urlsafe_b64encode(_as_bytes(value)).decode().rstrip("=")
 
 
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value
+
+
 def _seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError("not a number of seconds")
@@ -86,6 +92,7 @@ _FILTERS: dict[str, Callable[[Any], Any]] = {
     "base64url": _base64url,
     "url": lambda value: quote(as_text(value), safe=""),
     "len": lambda value: len(_as_bytes(value)),
+    "list": _list,
     "ms": lambda value: int(_seconds(value) * 1000),
     "rfc3339": _rfc3339,
 }

@@ -37,6 +37,8 @@ class PhoenixServer(ScriptedServer):
         self.payloads.append(payload)
         if topic == "room:secret":
             self.reply(ref, ref, topic, status="error", response={"reason": "unauthorized"})
+        elif not topic.startswith("room:"):
+            self.reply(None, ref, topic, status="error", response={"reason": "unmatched topic"})
         elif topic == "room:broken":
             self.reply(ref, ref, topic, status="error", response={"reason": "join crashed"})
         elif "mute" not in self.faults:

@@ -13,6 +13,8 @@ _PACKET = re.compile(r"4(?P<type>[0-6])(?:(?P<namespace>/[^,]*),)?(?P<id>[0-9]+)
 
 class SocketIoServer(ScriptedServer):
     interval, timeout = 25.0, 20.0
+    unknown = '{"message":"Invalid namespace"}'
+    """What it answers to a namespace that is not there; python-socketio gives a text."""
 
     def __init__(self, *, needs_token: bool = False) -> None:
         super().__init__()
@@ -55,7 +57,7 @@ class SocketIoServer(ScriptedServer):
 
     def _connect(self, namespace: str, prefix: str, auth: dict[str, Any]) -> None:
         if namespace not in ("/", "/admin"):
-            self.line.send(f'44{prefix}{{"message":"Invalid namespace"}}')
+            self.line.send(f"44{prefix}{self.unknown}")
         elif self.needs_token and auth.get("token") not in self.tokens:
             self.line.send(f'44{prefix}{{"message":"invalid credentials"}}')
         elif "mute" not in self.faults:

@@ -219,7 +219,8 @@ class Site:
     def _value(self, located: Located, place: Place, *, kept: bool, has_message: bool) -> Assigned | None:
         if located.text is None or not located.text.redacted.startswith("."):
             secret = ("token",) if kept else ()  # what is kept may be written to a disk
-            spaces = [space for space in place.spaces if space not in ("ref", *secret)]
+            spaces = [space for space in place.spaces if space not in ("ref", "msg", *secret)]
+            spaces += ["msg"] * has_message
             return self.message(located, spaces, of_channel=place.of_channel)
         if not has_message:
             self.add(located, f"{self.quoted(located)}: there is no message here; add 'expect:', 'http:' or 'run:'")
