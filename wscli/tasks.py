@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
-__all__ = ["Tasks"]
+__all__ = ["Tasks", "unless"]
 
 logger = logging.getLogger("wscli.manager")
+
+T = TypeVar("T")
 
 
 class Tasks:
@@ -53,3 +55,15 @@ class Tasks:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+
+async def unless(work: Coroutine[Any, Any, T], interruption: Coroutine[Any, Any, NoReturn]) -> T:
+    """Await work, and cancel it where the interruption raises first; that is raised then."""
+    doing, interrupted = asyncio.ensure_future(work), asyncio.ensure_future(interruption)
+    try:
+        await asyncio.wait({doing, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        return doing.result() if doing.done() else interrupted.result()
+    finally:
+        doing.cancel()
+        interrupted.cancel()
+        await asyncio.wait({doing, interrupted})

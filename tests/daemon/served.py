@@ -188,7 +188,9 @@ async def serve(
             outbox = Outbox(it.manager, Path(directory, "outbox.db"))
             it.manager.observe(outbox)
             leaving = [] if leaving is None else leaving
-            server = Server(App(it.manager, outbox, Gateway(it.manager), leaving), listener, handlers, **options)
+            server = Server(
+                App(it.manager, outbox, Gateway(it.manager, outbox), leaving), listener, handlers, **options
+            )
             server.start()
             try:
                 yield (served := Served(it, server, directory, leaving))

@@ -8,6 +8,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from wscli.config.plan import ChannelPlan
 from wscli.core.failures import Failure, FailureKind
 from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
+from wscli.daemon.outbox import Outbox
 from wscli.gateway.server import Gateway
 from wscli.values import Secret
 
@@ -93,19 +95,23 @@ class Faced:
 
 
 @asynccontextmanager
-async def faced(*plans: ChannelPlan, **options: Any) -> AsyncIterator[Faced]:
+async def faced(*plans: ChannelPlan, outbox_file: Path | None = None, **options: Any) -> AsyncIterator[Faced]:
     """Open a gateway at a free port."""
     stops = [changed(one, verdicts=(*one.upstream.verdicts, STOPS)) for one in plans or (channel_plan(),)]
     async with scripted(*stops) as it:
         plan = GatewayPlan(listen=(Listen(),), auth=GatewayAuth(token=Secret(TOKEN)), **options)
         it.manager.plan = replace(it.manager.plan, gateway=plan)
-        gateway = Gateway(it.manager)
-        it.manager.observe(gateway)
+        outbox = Outbox(it.manager, outbox_file)
+        gateway = Gateway(it.manager, outbox)
+        for observer in (outbox, gateway):
+            it.manager.observe(observer)
         gateway.reloaded()
         try:
             yield Faced(it, gateway)
         finally:
             await gateway.close()
+            await outbox.settle()
+            await outbox.close()
 
 
 async def closed(client: ClientConnection) -> tuple[int | None, str]:

@@ -16,6 +16,7 @@ from tests.daemon.scripted import closed as upstream_closed
 from tests.gateway.faced import TOKEN, Faced, closed, faced, upgrade_request
 from tests.waiting import eventually
 from wscli.config.models.gateway import Listen
+from wscli.daemon.outbox import Outbox
 from wscli.gateway.server import MOST_STRANGERS, Gateway
 
 
@@ -125,7 +126,7 @@ async def test_data_before_the_upgrade_is_answered_refuses_the_client(it: Faced)
 async def test_a_port_in_use_is_a_problem_and_tried_again(it: Faced) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
-        gateway = Gateway(it.manager, schedule=it.it.time.schedule)
+        gateway = Gateway(it.manager, Outbox(it.manager, None), schedule=it.it.time.schedule)
         one = Faced(it.it, gateway)
         one.listen(Listen(port=port))
         (problem,) = it.manager.problems.texts()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import h11
 from websockets.datastructures import Headers
@@ -18,9 +18,12 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from wscli.tasks import unless
 from wscli.transport.silent_logger import SILENT_LOGGER
 
 __all__ = ["DEADLINE", "Handshake", "ClientGone", "response"]
+
+T = TypeVar("T")
 
 DEADLINE = 10.0
 """Seconds for a client to take the answer."""
@@ -46,7 +49,9 @@ def response(
 ) -> Response:
     """Make an HTTP response that ends the connection; ``phrase`` stands for that of the status."""
     all_headers = Headers({"Date": formatdate(usegmt=True), "Connection": "close"})
-    all_headers.update({"Content-Length": str(len(body)), "Content-Type": content_type, **headers})
+    if status != HTTPStatus.NO_CONTENT:  # RFC 9110, section 8.6
+        all_headers.update({"Content-Length": str(len(body)), "Content-Type": content_type})
+    all_headers.update(headers)
     return Response(status, HTTPStatus(status).phrase if phrase is None else phrase, all_headers, body)
 
 
@@ -129,7 +134,7 @@ class Handshake:
         return data
 
     async def _parse(self, data: bytes | None) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """Parse more bytes, and give the next event; None is no more than were received."""
+        """Parse more bytes and give the next event; with None, of the bytes that were received before."""
         try:
             if data is not None:
                 self.http.receive_data(data)
@@ -171,9 +176,24 @@ class Handshake:
             data = data[: -len(answer.body)]
         await self._finish([data])
 
+    async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await work, and cancel it when the client hangs up.
+
+        Raises:
+            ClientGone: the client hung up.
+        """
+        return await unless(work, self._hung_up())
+
+    async def _hung_up(self) -> NoReturn:
+        while True:
+            await self._receive(_CHUNK)
+
     async def _finish(self, answer: list[bytes]) -> None:
-        """Answer, and read on until the client has it: closing with unread data resets the connection and loses it."""
         await self._flush(answer)
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        """Read on until the client has the answer: closing with unread data resets the connection and loses it."""
         loop, left = asyncio.get_running_loop(), _LINGER_BYTES
         with contextlib.suppress(OSError, TimeoutError):
             self.sock.shutdown(socket.SHUT_WR)

@@ -13,7 +13,8 @@ TOKEN_PREFIX = "wscli.token."  # noqa: S105 - a prefix, no secret
 """Prefix of a subprotocol that carries the token."""
 _COMPANION = "wscli"
 """Subprotocol that a page offers beside its token, for the answer to choose."""
-_CHANNELS = "/ws/"
+WEBSOCKETS = "/ws/"
+"""Where the paths of channels begin for WebSocket clients."""
 
 
 def sent_bytes(text: str) -> bytes:
@@ -58,16 +59,16 @@ def _unquoted(text: str) -> str:
     return unquote_to_bytes(sent_bytes(text)).decode(errors="replace")
 
 
-def channel_name(path: str) -> str | None:
+def channel_name(path: str, prefix: str = WEBSOCKETS) -> str | None:
     """Read the channel's name from a path such as ``/ws/consultations/42``; None where it is invalid.
 
     Each segment is decoded by itself, and must not hold an encoded slash, which would make two of one.
     """
     path = path.partition("#")[0].partition("?")[0]
-    if not path.startswith(_CHANNELS):
+    if not path.startswith(prefix):
         return None
     try:
-        segments = [unquote_to_bytes(sent_bytes(one)).decode() for one in path.removeprefix(_CHANNELS).split("/")]
+        segments = [unquote_to_bytes(sent_bytes(one)).decode() for one in path.removeprefix(prefix).split("/")]
     except UnicodeDecodeError:
         return None
     valid = all(one.isprintable() and "/" not in one for one in segments)

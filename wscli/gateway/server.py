@@ -19,7 +19,10 @@ from wscli.errors import UnknownChannel
 from wscli.gateway.access import Refusal, admit
 from wscli.gateway.channels import serve_channel
 from wscli.gateway.handshake import ClientGone, Handshake, response
+from wscli.gateway.http.channels import CHANNELS, serve_channel_request
+from wscli.gateway.http.cors import cors_headers, is_preflight, preflight_response
 from wscli.gateway.http.pages import PAGES, Page
+from wscli.gateway.http.sending import MessageQueue
 from wscli.gateway.listener import GatewayListener
 from wscli.gateway.requests import channel_name, offered_subprotocols, query, subprotocols
 from wscli.gateway.status import StatusSession
@@ -35,14 +38,15 @@ MOST_STRANGERS = 128
 """Clients that have not shown the token; one more takes the place of the oldest, which is hung up on."""
 _ATTACHED_HEADER, _ATTACHED_MESSAGE = 64 << 10, 16 << 20
 """Limits for attached clients, in bytes, whatever the plan's gateway says."""
-_NOT_ALLOWED = b"only GET and HEAD are answered here\nhint: `wscli send` and a WebSocket at /ws/CHANNEL send messages\n"
+_NOT_ALLOWED = b"only GET and HEAD are answered here\nhint: a POST to /channels/CHANNEL sends a message\n"
 
 
 class Gateway(Observer):
     """The HTTP and WebSocket server of a manager, following the ``gateway:`` of its plan."""
 
-    def __init__(self, manager: Manager, *, schedule: Schedule = call_later) -> None:
+    def __init__(self, manager: Manager, outbox: MessageQueue, *, schedule: Schedule = call_later) -> None:
         self._manager = manager
+        self._outbox = outbox
         self._schedule = schedule
         self._plan: GatewayPlan | None = None
         self._listeners: dict[Listen, GatewayListener] = {}
@@ -143,7 +147,7 @@ class Gateway(Observer):
         upgrade = any("websocket" in value.lower() for value in request.headers.get_all("Upgrade"))  # validly or not
         offered, spare = offered_subprotocols(request.headers)
         page = None if upgrade else PAGES.get(path)
-        needs_token = page is None or page.needs_token
+        needs_token = not is_preflight(request) and (page is None or page.needs_token)
         refusal = admit(plan, listen, request, needs_token=needs_token)
         if refusal is None and needs_token:
             refusal = self._let_in(plan)
@@ -151,6 +155,8 @@ class Gateway(Observer):
             self._refused += 1
             text = f"{refusal.text}\n".encode()
             await handshake.answer(request, response(refusal.status, text, headers=refusal.headers))
+        elif is_preflight(request):
+            await handshake.answer(request, preflight_response(request))
         elif page is not None and request.method in ("GET", "HEAD"):
             await handshake.answer(request, _rendered(page, self._manager, request))
         elif page is not None:
@@ -161,8 +167,10 @@ class Gateway(Observer):
         elif path.startswith("/ws/"):
             find, options = partial(self._find, request.path), query(request.path)
             await serve_channel(self._manager, handshake, request, find, offered=offered, spare=spare, query=options)
+        elif path.startswith(CHANNELS):
+            await serve_channel_request(self._manager, self._outbox, handshake, request, self._schedule)
         else:
-            text = b"there is nothing at this path\nhint: channels are at /ws/CHANNEL\n"
+            text = b"there is nothing at this path\nhint: channels are at /ws/CHANNEL and /channels/CHANNEL\n"
             await handshake.answer(request, response(404, text))
 
     def _find(self, path: str) -> Channel:
@@ -181,6 +189,4 @@ async def _replace(leaving: list[GatewayListener], coming: list[GatewayListener]
 
 def _rendered(page: Page, manager: Manager, request: Request) -> Response:
     answer = page.respond(manager, ", ".join(request.headers.get_all("Accept")))
-    origins = request.headers.get_all("Origin")  # checked by `admit`, which allows one
-    allowed = {"Access-Control-Allow-Origin": origins[0], "Vary": "Origin"} if origins else {}
-    return response(answer.status, answer.body, answer.content_type, {**answer.headers, **allowed})
+    return response(answer.status, answer.body, answer.content_type, {**answer.headers, **cors_headers(request)})

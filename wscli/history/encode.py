@@ -5,7 +5,8 @@ record of ``tail --json`` a line). Labelled, plain and nul begin each message wi
 contains the separator is not escaped; only json is never ambiguous.
 
 ``frames`` and ``json-frames`` are for WebSocket clients: each message, or its record, as one unmasked frame (RFC 6455,
-section 5.2), shared by all clients since frames of a server are not masked.
+section 5.2), shared by all clients since frames of a server are not masked. ``events`` is the records as Server-Sent
+Events, each with its cursor as its ``id``.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _quoted = json.JSONEncoder(ensure_ascii=False).encode
 class Form(NamedTuple):
     """Everything but the batch that its encoding depends on."""
 
-    format: Literal["plain", "nul", "json", "frames", "json-frames"]
+    format: Literal["plain", "nul", "json", "frames", "json-frames", "events"]
     channel: str
     labelled: bool = False
 
@@ -76,6 +77,10 @@ def encode_batch(batch: Batch, form: Form) -> Encoded:
         return Encoded(_parts(batch, numbers, [text_frame(record[:-1]) for record in _records(batch, form)]))
     if form.format == "json":
         return Encoded(_parts(batch, numbers, _records(batch, form)))
+    if form.format == "events":
+        head = b"id: %b:%%d\ndata: %%b\n" % batch.epoch.encode()
+        events = [head % numbered for numbered in zip(numbers, _records(batch, form), strict=True)]
+        return Encoded(_parts(batch, numbers, events))
     payloads, skipped = batch.payloads, []
     if batch.kinds is not None and form.format == "plain":
         is_text = [kind == TEXT for kind in batch.kinds]

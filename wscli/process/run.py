@@ -172,7 +172,7 @@ class ManagerProcess:
         self._hooks = Hooks(self.manager)
         state = _state_of(plan, environ)
         self._outbox = Outbox(self.manager, None if state is None else state / "outbox.db")
-        self._gateway = Gateway(self.manager)
+        self._gateway = Gateway(self.manager, self._outbox)
         self._notifier = Notifier(self.manager, service_manager)
         app = App(self.manager, self._outbox, self._gateway, leaving=[])
         self._server = Server(app, instance.listener, HANDLERS)

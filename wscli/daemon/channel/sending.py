@@ -19,7 +19,7 @@ from wscli.daemon.upstream.sharing.subscription import Subscription
 from wscli.errors import NotSent, OutcomeUnknown, WscliError
 from wscli.values import format_duration
 
-__all__ = ["send_message"]
+__all__ = ["check_text", "send_message"]
 
 
 class SendingChannel(Protocol):
@@ -108,3 +108,16 @@ async def _until_ready(channel: SendingChannel, timeout: float, clock: Clock) ->
             f" {state_text(channel.status(), clock.wall())}",
             "`wscli status` says what it waits for",
         ) from None
+
+
+def check_text(message: bytes, hint: str = "--binary sends bytes as they are") -> None:
+    """Refuse what cannot be a text message.
+
+    Raises:
+        NotSent: it is not UTF-8.
+    """
+    try:
+        message.decode()  # RFC 6455, section 5.6: a text message is UTF-8
+    except UnicodeDecodeError as error:
+        where = f"byte {error.start} of {len(message)} is 0x{message[error.start]:02x}"
+        raise NotSent(f"the message is not UTF-8: {where}", hint) from None

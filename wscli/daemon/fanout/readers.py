@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from wscli.clock import Clock
 from wscli.control.frames import End
 from wscli.control.protocol import manager_stopped
+from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.socket_writer import SocketWriter, hear
 from wscli.daemon.fanout.sources import HistorySource, Merger, Options
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "reading"]
 
 _STOPPED = manager_stopped()
 _GOING = End(_STOPPED.exit_code, _STOPPED.message, _STOPPED.hint)
+
+
+@contextmanager
+def reading(channel: Channel, *, follow: bool) -> Iterator[None]:
+    """Count as a reader; one that follows holds the channel in use."""
+    with channel.use() if follow else nullcontext():
+        channel.readers += 1
+        try:
+            yield
+        finally:
+            channel.readers -= 1
 
 
 class Reader:

@@ -22,12 +22,14 @@ from wscli.daemon.outbox.waiters import OutcomeWaiter
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.registry.observer import Observer
 from wscli.database.opening import DatabaseError
-from wscli.errors import ChannelUnavailable, NotSent, UnknownChannel, WscliError
+from wscli.errors import ChannelUnavailable, NotSent, UnknownChannel, UsageError, WscliError
 
 __all__ = ["Outbox"]
 
 logger = logging.getLogger("wscli.manager")
 
+_MAX_KEY_BYTES = 1024
+"""Bytes of a key; an instance remembers a hundred thousand keys."""
 LOOK = 2.0
 """Seconds between two looks whether the file is still there."""
 LONGEST_SLEEP = 60.0
@@ -74,7 +76,11 @@ class Outbox(Observer):
 
         Raises:
             NotSent: the outbox is full, or its file cannot be written to.
+            UsageError: the key is too long.
         """
+        if key is not None and len(key.encode("utf-8", "surrogatepass")) > _MAX_KEY_BYTES:
+            text = f"the key {key[:40]!r} is over {_MAX_KEY_BYTES} bytes"
+            raise UsageError(text, "a digest of it names the message as well")
         if not payloads:
             return QueueReceipt(queued=0, known=0, first=0, state="queued")
         now = self._manager.clock.wall()

@@ -10,9 +10,10 @@ import socket
 import struct
 import sys
 from collections.abc import Coroutine, Mapping
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from wscli.control.protocol import LINE_LIMIT, ProtocolError, decode_line, encode_line, greeting
+from wscli.tasks import unless
 
 __all__ = ["Peer", "PeerGone", "peer_uid"]
 
@@ -105,11 +106,11 @@ class Peer:
         except (OSError, TimeoutError):
             raise PeerGone from None
 
-    async def closed(self) -> None:
-        """Return when the client has hung up, or sends too much unread data."""
-        while len(self._buffer) < _UNREAD:
-            if not await self._fill():
-                return
+    async def _closed(self) -> NoReturn:
+        """Raise when the client has hung up, or sends too much unread data."""
+        while len(self._buffer) < _UNREAD and await self._fill():
+            pass
+        raise PeerGone
 
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
         """Await work, and cancel it when the client hangs up.
@@ -117,16 +118,7 @@ class Peer:
         Raises:
             PeerGone: the client hung up.
         """
-        doing, gone = asyncio.ensure_future(work), asyncio.ensure_future(self.closed())
-        try:
-            await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not doing.done():
-                raise PeerGone
-            return doing.result()
-        finally:
-            doing.cancel()
-            gone.cancel()
-            await asyncio.wait({doing, gone})
+        return await unless(work, self._closed())
 
     async def _fill(self) -> bool:
         """Read into the buffer; False at the end. It can be cancelled without loss."""

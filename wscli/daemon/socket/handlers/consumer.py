@@ -11,7 +11,8 @@ from wscli.control.protocol import success
 from wscli.control.requests import ConsumerChange, ConsumeRequest, ConsumerList, ConsumerReset
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.consumer_reader import ConsumerReader, ConsumerSource
-from wscli.daemon.socket.handlers.tail import options_of, position, reading, run_reader, start_of
+from wscli.daemon.fanout.readers import reading
+from wscli.daemon.socket.handlers.tail import options_of, position, run_reader, start_of
 from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
 from wscli.errors import UsageError, WscliError

@@ -14,25 +14,19 @@ from typing import cast
 from wscli.control.messages import OutboxAnswer, OutboxMessage, QueueReceipt
 from wscli.control.protocol import ProtocolError, success
 from wscli.control.requests import OutboxFlush, OutboxList, OutboxRemove, QueueRequest
+from wscli.daemon.channel.sending import check_text
 from wscli.daemon.outbox import Outbox
-from wscli.daemon.socket.handlers.send import check_text, first_block, next_block, read_messages
+from wscli.daemon.socket.handlers.send import first_block, next_block, read_messages
 from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
 
 __all__ = ["handle_outbox", "handle_queue"]
-
-_MAX_KEY_BYTES = 1024
-"""Bytes of a key; an instance remembers a hundred thousand keys."""
 
 
 async def handle_queue(app: App, request: QueueRequest, peer: Peer) -> None:
     """Accept block after block."""
     channel, outbox = app.manager.channel(request["channel"]).name, app.outbox
     key = request.get("key")
-    if key is not None and len(key.encode()) > _MAX_KEY_BYTES:
-        raise ProtocolError(
-            f"the key {key[:40]!r} is over {_MAX_KEY_BYTES} bytes", "a digest of it names the message as well"
-        )
     block = await first_block("queue", request, peer, QueueReceipt(queued=0, known=0, first=0, state="queued"))
     with outbox.waiting() as waiter:
         binary, told = request.get("binary", False), waiter if request.get("watch", False) else None

@@ -26,6 +26,7 @@ from wscli.control.messages import SendReceipt, SessionReply
 from wscli.control.protocol import BLOCK_LIMIT, ProtocolError, failure, split_block, success
 from wscli.control.requests import BlockLine, OutcomesLine, QueueRequest, SendRequest
 from wscli.daemon.channel.channel import Channel
+from wscli.daemon.channel.sending import check_text
 from wscli.daemon.socket.peer import Peer
 from wscli.daemon.socket.server import App
 from wscli.daemon.socket.validation import read_block
@@ -34,7 +35,7 @@ from wscli.daemon.upstream.session.seam import AwaitedReply
 from wscli.errors import NotSent, OutcomeUnknown, TimedOut, UsageError, WscliError
 from wscli.values import format_duration
 
-__all__ = ["awaited", "check_text", "first_block", "handle_send", "next_block", "read_messages"]
+__all__ = ["awaited", "first_block", "handle_send", "next_block", "read_messages"]
 
 DEFAULT_TIMEOUT = 10.0
 TURN = 0.005
@@ -203,14 +204,3 @@ async def _send(send: SendOne, messages: list[bytes], *, binary: bool, timeout: 
             await asyncio.sleep(0)
             turn = time() + TURN
     return len(messages), None
-
-
-def check_text(message: bytes) -> None:
-    """Refuse what cannot be a text message."""
-    try:
-        message.decode()  # RFC 6455, section 5.6: a text message is UTF-8
-    except UnicodeDecodeError as error:
-        raise NotSent(
-            f"the message is not UTF-8: byte {error.start} of {len(message)} is 0x{message[error.start]:02x}",
-            "--binary sends bytes as they are",
-        ) from None

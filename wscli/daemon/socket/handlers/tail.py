@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack
 
 from wscli.control.frames import End
 from wscli.control.protocol import manager_stopped, success
@@ -15,7 +14,7 @@ from wscli.control.text import state_text
 from wscli.core.moves import reason_code
 from wscli.core.states import SETTLED, ChannelState
 from wscli.daemon.channel.channel import Channel
-from wscli.daemon.fanout.readers import Reader
+from wscli.daemon.fanout.readers import Reader, reading
 from wscli.daemon.fanout.sources import HistorySource, Options
 from wscli.daemon.registry.manager import Manager
 from wscli.daemon.socket.peer import Peer
@@ -23,7 +22,7 @@ from wscli.daemon.socket.server import App
 from wscli.errors import ExitCode, UsageError
 from wscli.history.records import Position, Start
 
-__all__ = ["handle_tail", "options_of", "position", "reading", "run_reader", "start_of"]
+__all__ = ["handle_tail", "options_of", "position", "run_reader", "start_of"]
 
 _DONE = End(ExitCode.OK, "", None)
 SLOW_OPENING = 2.0
@@ -50,17 +49,6 @@ async def handle_tail(app: App, request: TailRequest, peer: Peer) -> None:
         sources = [HistorySource(one.name, one.history, starts[one.name], one.backpressure) for one in channels]
         reader = Reader(peer.sock, sources, options, clock=app.manager.clock)
         await run_reader(reader, app.manager, channels, follow=options.follow)
-
-
-@contextmanager
-def reading(channel: Channel, *, follow: bool) -> Iterator[None]:
-    """Count as a reader; one that follows holds the channel in use."""
-    with channel.use() if follow else nullcontext():
-        channel.readers += 1
-        try:
-            yield
-        finally:
-            channel.readers -= 1
 
 
 async def run_reader(reader: Reader, manager: Manager, channels: list[Channel], *, follow: bool) -> None:
