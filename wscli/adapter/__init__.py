@@ -9,16 +9,25 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from websockets.asyncio import client
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidMessage
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+from websockets.uri import WebSocketURI, parse_uri
 
 from wscli.adapter.attach import Inquiry
+from wscli.adapter.exceptions import exception_of
 from wscli.adapter.fallback import check_choice, fall_back, manager_gone
 from wscli.errors import WscliError
 
 __all__ = ["ClientConnection", "connect"]
+
+_Opening = Callable[[], Awaitable[ClientConnection]]
+_SINCE_17_1 = hasattr(client.connect, "connect")
+_SINCE_17 = hasattr(client.connect, "open_tcp_connection")
+_FACTORY, _OPTIONS = ("factory", "create_connection_kwargs") if _SINCE_17 else ("protocol_factory", "connection_kwargs")
 
 
 class connect(client.connect):  # noqa: N801 - the library's own name, which programs import
@@ -38,37 +47,61 @@ class connect(client.connect):  # noqa: N801 - the library's own name, which pro
     """Whether the connection that was opened last goes to a manager."""
     _forced_direct = False
 
-    async def open_tcp_connection(self) -> ClientConnection:
-        """Open a connection to the manager or to the server."""
+    if TYPE_CHECKING or _SINCE_17:
+
+        async def open_tcp_connection(self) -> ClientConnection:
+            """Open a connection to the manager or to the server."""
+            return await self._open(super().open_tcp_connection)
+    else:
+
+        async def create_connection(self) -> ClientConnection:
+            """Open a connection to the manager or to the server."""
+            return await self._open(super().create_connection)
+
+    if TYPE_CHECKING or _SINCE_17_1:
+
+        async def connect(self) -> ClientConnection:
+            """Connect; once more, directly, where the manager went away before it had answered the handshake."""
+            return await self._connect(super().connect)
+    else:
+
+        async def __await_impl__(self) -> ClientConnection:
+            return await self._connect(super().__await_impl__)
+
+    async def _open(self, directly: _Opening) -> ClientConnection:
         sock = await self._attach()
         self._shared = sock is not None
         if sock is None:
-            return await super().open_tcp_connection()
+            return await directly()
+        make: Callable[[WebSocketURI], ClientConnection] = getattr(self, _FACTORY)
         try:
-            loop = asyncio.get_running_loop()
-            _, connection = await loop.create_unix_connection(lambda: self.factory(self.ws_uri), sock=sock)
+            loop, uri = asyncio.get_running_loop(), parse_uri(self.uri)
+            _, connection = await loop.create_unix_connection(lambda: make(uri), sock=sock)
         except BaseException:
             sock.close()
             raise
         return connection
 
-    async def connect(self) -> ClientConnection:
-        """Connect; once more, directly, where the manager went away before it had answered the handshake."""
+    async def _connect(self, connect: _Opening) -> ClientConnection:
         try:
-            return await super().connect()
+            return await connect()
+        except InvalidStatus as refusal:
+            if self._shared and (error := exception_of(refusal)) is not None:
+                raise error from error.__cause__
+            raise
         except (InvalidMessage, ConnectionClosed) as error:
             gone = manager_gone(error) if self._shared else None
             if gone is None:
                 raise
-            fall_back(gone, self.ws_uri)
+            fall_back(gone, self.uri)
         self._forced_direct = True
         try:
-            return await super().connect()
+            return await connect()
         finally:
             self._forced_direct = False
 
     async def _attach(self) -> socket.socket | None:
-        own = self.create_connection_kwargs
+        own = getattr(self, _OPTIONS)
         if self._forced_direct or own.get("sock") is not None or own.get("unix"):
             return None
         check_choice()
@@ -76,7 +109,7 @@ class connect(client.connect):  # noqa: N801 - the library's own name, which pro
         try:
             return await asyncio.to_thread(inquiry.run)
         except WscliError as error:
-            fall_back(error, self.ws_uri)
+            fall_back(error, self.uri)
             return None
         except asyncio.CancelledError:
             inquiry.drop()

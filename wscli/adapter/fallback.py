@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 from collections.abc import Mapping
 
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 from websockets.headers import build_host
-from websockets.uri import WebSocketURI
+from websockets.uri import parse_uri
 
+from wscli.adapter.attach import attach
 from wscli.control.text import escape
 from wscli.errors import NoInstance, UsageError, WscliError
 
-__all__ = ["check_choice", "fall_back", "manager_gone"]
+__all__ = ["attach_or_fall_back", "check_choice", "fall_back", "manager_gone"]
 
 logger = logging.getLogger("wscli.adapter")
 
@@ -35,7 +37,22 @@ def check_choice(environ: Mapping[str, str] = os.environ) -> str:
     return choice
 
 
-def fall_back(error: WscliError, uri: WebSocketURI, environ: Mapping[str, str] = os.environ) -> None:
+def attach_or_fall_back(url: str, *, within: float | None) -> socket.socket | None:
+    """Connect to the manager that has the channel of a URL, within so many seconds; None: the URL is dialled directly.
+
+    Raises:
+        WscliError: there is none, or it does not answer, and a direct connection is not the choice.
+        UsageError: the choice is invalid.
+    """
+    check_choice()
+    try:
+        return attach(url, os.environ, within=within)
+    except WscliError as error:
+        fall_back(error, url)
+        return None
+
+
+def fall_back(error: WscliError, url: str, environ: Mapping[str, str] = os.environ) -> None:
     """Say why a URL is dialled directly: the first of a process as a warning, the others for who debugs.
 
     Neither the URL's query nor its user is said.
@@ -45,13 +62,13 @@ def fall_back(error: WscliError, uri: WebSocketURI, environ: Mapping[str, str] =
     """
     if check_choice(environ) == "error":
         raise error
-    scheme = "wss" if uri.secure else "ws"
-    url = f"{scheme}://{build_host(uri.host, uri.port, uri.secure)}{uri.path or '/'}"
+    uri = parse_uri(url)
+    shown = f"{'wss' if uri.secure else 'ws'}://{build_host(uri.host, uri.port, uri.secure)}{uri.path or '/'}"
     reason = f"{error.message} ({error.hint})" if error.hint else error.message
     global _told
     with _lock:
         level, _told = logging.DEBUG if _told else logging.WARNING, True
-    logger.log(level, "%s is dialled directly, and not shared: %s", escape(url), escape(reason))
+    logger.log(level, "%s is dialled directly, and not shared: %s", escape(shown), escape(reason))
 
 
 def manager_gone(error: InvalidMessage | ConnectionClosed) -> NoInstance | None:

@@ -17,6 +17,7 @@ __all__ = [
     "BLOCK_LIMIT",
     "COUNT_LIMIT",
     "ENDS",
+    "FAILURE_HEADER",
     "LINE_LIMIT",
     "PROTOCOL",
     "SPOKEN_BY_ALL",
@@ -38,6 +39,8 @@ __all__ = [
 
 PROTOCOL = 2
 """Raised whenever an older side would misread a newer one."""
+FAILURE_HEADER = "Wscli-Failure"
+"""Names the kind of the failed dial that a refused upgrade tells of; the drop-in ``connect()`` raises by it."""
 LINE_LIMIT = 4 << 20
 """Bytes of one line of a client's, its newline included: the names that fit into one command (ARG_MAX) fit into it."""
 SPOKEN_BY_ALL = frozenset({"ping", "down"})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from wscli.control.protocol import FAILURE_HEADER
 from wscli.core.failures import Failure, FailureKind
-from wscli.gateway.upgrade.refusals import FAILURE_HEADER, refusal_for_failure, refusal_for_now
+from wscli.gateway.upgrade.refusals import refusal_for_failure, refusal_for_now
 from wscli.transport.connection import UpgradeExchange
 
 STATUS = Failure(FailureKind.STATUS, "api.test:443 answered the upgrade with HTTP 401 Unauthorized", code=401)

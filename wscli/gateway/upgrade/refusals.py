@@ -8,15 +8,14 @@ from shlex import quote
 
 from websockets.http11 import Response
 
+from wscli.control.protocol import FAILURE_HEADER
 from wscli.control.text import escape
 from wscli.core.failures import Failure, FailureKind
 from wscli.gateway.handshake import response
 from wscli.transport.connection import UpgradeExchange
 
-__all__ = ["FAILURE_HEADER", "refusal_for_failure", "refusal_for_now"]
+__all__ = ["refusal_for_failure", "refusal_for_now"]
 
-FAILURE_HEADER = "Wscli-Failure"
-"""Names the ``FailureKind`` of the dial that a refusal tells of; the drop-in ``connect()`` raises by it."""
 _PASSED_ON = {"content-type": "Content-Type", "retry-after": "Retry-After", "www-authenticate": "WWW-Authenticate"}
 """Headers of the server's own refusal that the client gets; ``Location`` would lead it past the manager."""
 _WITHOUT_BODY = (204, 205, 304)

@@ -1,0 +1,5 @@
+"""Stands for the library's ``tests/proxy.py``, which runs mitmproxy."""
+
+
+class ProxyMixin:
+    pass

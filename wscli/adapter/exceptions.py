@@ -1,0 +1,87 @@
+"""The exceptions of `websockets` for dials of the manager that failed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Callable
+
+from websockets import exceptions
+from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus, SecurityError
+
+from wscli.control.protocol import FAILURE_HEADER
+
+__all__ = ["exception_of"]
+
+_ProxyError: type[InvalidHandshake] = getattr(exceptions, "ProxyError", InvalidHandshake)  # since websockets 15
+_REASONS = {
+    os.strerror(number).lower(): number
+    for number in (
+        errno.ECONNREFUSED,
+        errno.ECONNRESET,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.ETIMEDOUT,
+        errno.EACCES,
+        errno.ENOENT,
+    )
+}
+
+
+def exception_of(refusal: InvalidStatus) -> Exception | None:
+    """Give what the library raises where a dial of its own fails so; None where it raises ``refusal`` itself.
+
+    The manager names the kind of its failure in a header, and its words in the first line of the body. Failures that
+    the library does not know, such as a token that cannot be fetched, stay refusals with 502.
+    """
+    response = refusal.response
+    kind, text = (
+        response.headers.get(FAILURE_HEADER),
+        (response.body or b"").decode(errors="replace").partition("\n")[0],
+    )
+    if kind == "status":
+        return SecurityError(text) if text.startswith("redirected more than ") else None
+    makers: dict[str, Callable[[], Exception]] = {
+        "dns": lambda: socket.gaierror(socket.EAI_NONAME, text),
+        "tcp": lambda: _os_error(text),
+        "proxy": lambda: _os_error(text) if text.startswith("cannot connect to ") else _ProxyError(text),
+        "tls": lambda: ssl.SSLError(1, text),
+        "certificate": lambda: _certificate_error(text),
+        "upgrade": lambda: _invalid_answer(text),
+        "timeout": lambda: TimeoutError(text),
+    }
+    return makers[kind]() if kind in makers else None
+
+
+def _os_error(text: str) -> OSError:
+    """Make the subclass for the system's words at the end of a line, such as ConnectionRefusedError."""
+    number = _REASONS.get(text.rpartition(": ")[-1])
+    return OSError(text) if number is None else OSError(number, text)
+
+
+def _certificate_error(text: str) -> ssl.SSLError:
+    _, refused, why = text.partition(" is refused: ")
+    if not refused:  # the server refuses ours
+        return ssl.SSLError(1, text)
+    if why.startswith("hostname"):
+        why = why.capitalize()  # as OpenSSL writes it, in capitals and all
+    error = ssl.SSLCertVerificationError(1, f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {why}")
+    error.reason, error.verify_message = "CERTIFICATE_VERIFY_FAILED", why
+    return error
+
+
+def _invalid_answer(text: str) -> InvalidHandshake:
+    _, invalid, why = text.partition(" sent an invalid upgrade answer: ")
+    if invalid:
+        return InvalidHandshake(why)
+    error = InvalidMessage("did not receive a valid HTTP response")
+    _, other, said = text.partition(" did not answer the upgrade with HTTP")
+    if other:
+        error.__cause__ = ValueError(f"unsupported protocol; expected HTTP/1.1{said}")
+    elif " sent " in text or " with more than " in text:
+        error.__cause__ = ValueError(text)
+    else:  # `async for websocket in connect(...)` tries again after an EOFError only
+        error.__cause__ = EOFError("connection closed while reading HTTP status line")
+    return error
