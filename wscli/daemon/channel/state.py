@@ -48,18 +48,21 @@ class TrackedChannel(Protocol):
 
 _OPENED = (OPEN, S.HANDSHAKING, S.WAITING)
 """Own states of a channel that takes part in its upstream."""
+_CLOSED = SETTLED | {S.IDLE}
 
 
 class StateTracker:
     """Joins and leaves the upstream as the channel's own state says; ``changed`` is called with the snapshot before."""
 
-    __slots__ = ("_changed", "_channel", "_services", "_timer", "_waiters", "own", "snapshot")
+    __slots__ = ("_changed", "_channel", "_services", "_timer", "_waiters", "been_ready", "own", "snapshot")
 
     def __init__(self, channel: TrackedChannel, services: Services, changed: Callable[[Snapshot], None]) -> None:
         self.snapshot = Snapshot()
         """What the channel shows."""
         self.own = OwnState()
         """The channel's own state."""
+        self.been_ready = False
+        """Whether it was ready since it was opened; not once it is closed."""
         self._waiters: dict[Callable[[], None], None] = {}
         self._channel = channel
         self._services = services
@@ -148,6 +151,7 @@ class StateTracker:
     def _show(self) -> None:
         before, self.snapshot = self.snapshot, shown(self.own, self._channel.subscription.snapshot)
         if self.snapshot != before:
+            self.been_ready = self.snapshot.state is S.READY or (self.been_ready and self.snapshot.state not in _CLOSED)
             self._changed(before)
 
 

@@ -50,9 +50,20 @@ def reason_to_close(channel: Channel, *, stopping: bool, lost: bool) -> CloseRea
         return CloseReason(GOING_AWAY, f"channel {channel.name!r} was removed from the configuration")
     if channel.state is ChannelState.DONE:
         return _as_upstream(channel, NORMAL)
-    if channel.state is ChannelState.FAILED or lost:
+    if channel.state is ChannelState.FAILED:
         return _as_upstream(channel, BAD_GATEWAY)
-    return None
+    return _of_loss(channel) if lost else None
+
+
+def _of_loss(channel: Channel) -> CloseReason:
+    match channel.state:
+        case ChannelState.READY:
+            return CloseReason(SERVICE_RESTART, "the upstream connection was replaced")
+        case ChannelState.PAUSED | ChannelState.STOPPED:
+            return CloseReason(GOING_AWAY, f"channel {channel.name!r} was {channel.state} by hand")
+        case _:
+            ours = channel.snapshot.failure is None  # a restart, or a reload
+            return _as_upstream(channel, SERVICE_RESTART if ours else BAD_GATEWAY)
 
 
 def _as_upstream(channel: Channel, otherwise: int) -> CloseReason:

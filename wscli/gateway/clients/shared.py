@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from wscli.core.states import ChannelState
@@ -25,6 +26,7 @@ from wscli.gateway.clients.replies import ClientReplies
 from wscli.gateway.clients.session import ClientSession
 from wscli.gateway.handshake import Handshake
 from wscli.history.records import GapRecord, Start
+from wscli.transport.connection import Connection
 
 __all__ = ["SessionOptions", "SharedSession"]
 
@@ -40,8 +42,10 @@ class SessionOptions(NamedTuple):
 
     start: Start
     as_records: bool = False
-    strict: bool = False
-    """Close the client as soon as the upstream connection is lost."""
+    strict: bool | None = None
+    """Close the client as soon as the upstream connection is lost; None: its URL does not say."""
+    stateful: bool = False
+    """Its subprotocol has a state for each connection: one that replaces another without a gap is another."""
 
 
 class SharedSession(ClientSession):
@@ -51,7 +55,7 @@ class SharedSession(ClientSession):
         source = HistorySource(channel.name, channel.history, options.start, channel.backpressure)
         feed = ChannelFeed(source, manager.clock, as_records=options.as_records, on_gap=self._skip)
         super().__init__(manager, channel, handshake, feed)
-        self._options = options
+        self._strict, self._stateful = bool(options.strict), options.stateful
         self._replies = ClientReplies(channel, feed, on_reply=self._pass_reply, on_lost=self._miss_reply)
 
     @contextmanager
@@ -87,16 +91,20 @@ class SharedSession(ClientSession):
 
     async def _watch(self) -> None:
         """Close the client when its channel ends, or is lost."""
-        channel = self._channel
-        ready_before = self._options.strict or channel.state is ChannelState.READY  # a strict client was let in ready
+        first = seen = self._seen()
         while True:
-            ready = channel.state is ChannelState.READY
-            lost = self._options.strict and ready_before and not ready
-            if reason := reason_to_close(channel, stopping=self._manager.stopping.is_set(), lost=lost):
+            lost = self._strict and (seen != first or seen[0] is not ChannelState.READY)  # it was let in ready
+            if reason := reason_to_close(self._channel, stopping=self._manager.stopping.is_set(), lost=lost):
                 self._close(reason)
                 return
-            ready_before = ready_before or ready
-            await channel.wait_for(frozenset(ChannelState) - {channel.state})
+            await self._channel.tracker.wait_until(partial(self._differs, seen))
+            seen = self._seen()
+
+    def _seen(self) -> tuple[ChannelState, Connection | None]:
+        return self._channel.state, self._channel.connection if self._stateful else None
+
+    def _differs(self, seen: tuple[ChannelState, Connection | None]) -> bool:
+        return self._channel.removed or self._seen() != seen
 
     def _skip(self, gap: GapRecord) -> None:
         """Log the messages that a client missed by its own pace or request: bare messages have no record of a gap."""
@@ -106,5 +114,5 @@ class SharedSession(ClientSession):
             logger.warning(
                 "%s: a client of the gateway %s missed %s messages", name, why, count, extra={"channel": name}
             )
-            if self._options.strict:
+            if self._strict:
                 self._close(CloseReason(BAD_GATEWAY, f"missed {count} messages"), at_once=True)

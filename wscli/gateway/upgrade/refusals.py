@@ -14,11 +14,19 @@ from wscli.core.failures import Failure, FailureKind
 from wscli.gateway.handshake import response
 from wscli.transport.connection import UpgradeExchange
 
-__all__ = ["refusal_for_failure", "refusal_for_now"]
+__all__ = ["UpgradeRefused", "refusal_for_failure", "refusal_for_now"]
 
 _PASSED_ON = {"content-type": "Content-Type", "retry-after": "Retry-After", "www-authenticate": "WWW-Authenticate"}
 """Headers of the server's own refusal that the client gets; ``Location`` would lead it past the manager."""
 _WITHOUT_BODY = (204, 205, 304)
+
+
+class UpgradeRefused(Exception):
+    """The client is refused with this answer."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__(answer.status_code)
+        self.answer = answer
 
 
 def refusal_for_failure(
