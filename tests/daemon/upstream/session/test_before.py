@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.scripted import Scripted, channel_plan, scripted
+from tests.daemon.scripted import Scripted, channel_plan, scripted, status
 from tests.daemon.upstream.session.conftest import ScriptedHttp
 from tests.session.declared import session
 from wscli.net.http import HttpAnswer
@@ -48,6 +48,17 @@ class Opening:
 
 def dialled(it: Scripted) -> list[str]:
     return [target.url for _, target in it.server.dials]
+
+
+async def test_after_a_redirect_the_life_of_a_token_of_its_steps_still_counts(tmp_path: Path) -> None:
+    async with Opening(tmp_path, GIVEN, GIVEN).run() as it:
+        expires_at = it.channel.subscription.last_attempt.expires_at
+        assert expires_at is not None
+        it.server.refusals = [status(302, location="/moved")]
+        it.channel.restart()
+        await it.time.settle()
+        assert dialled(it)[1:] == [URL, "wss://ws.example.com/moved"]
+        assert it.channel.subscription.last_attempt.expires_at == expires_at
 
 
 async def test_the_dial_leads_where_the_answer_says(tmp_path: Path) -> None:

@@ -178,7 +178,8 @@ class Dialer:
                 break
             tokens = await self._tokens(request, record, progress)
         record.tokens |= {name: token.version for name, token in tokens.items()}  # its session may have used others
-        record.expires_at = min((t.expires_at for t in tokens.values() if t.expires_at is not None), default=None)
+        ends = (record.expires_at, *(token.expires_at for token in tokens.values()))
+        record.expires_at = min((one for one in ends if one is not None), default=None)
         return {name: token.value.reveal() for name, token in tokens.items()}
 
     async def _renew(
