@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from tests.processes import Manager, Wscli
 from tests.servers.gate import Gate
 from tests.waiting import until
 
-__all__ = ["Instance", "ready_only_once_answered", "running", "write_token"]
+__all__ = ["Instance", "fetches_a_refused_token_again", "ready_only_once_answered", "running", "write_token"]
 
 BACKOFF = "backoff: {default: {initial: 20ms, max: 200ms}}\n"
 
@@ -65,6 +65,26 @@ def ready_only_once_answered(wscli: Wscli, text: str, server: int, *channels: st
             assert wscli("wait", *channels, "--timeout", "300ms").returncode == 124
             gate.release()
             it.manager.wait_for(*channels)
+
+
+def fetches_a_refused_token_again(
+    wscli: Wscli, server: Any, text: str, *, source: str, channel: str, lose: Callable[[], object]
+) -> None:
+    """Check that a token which the server refuses from now on is fetched again, once ``lose`` ends the connection.
+
+    The server takes the order ``tokens``.
+    """
+    server.order(tokens=["one"])
+    try:
+        with running(wscli, f"tokens: {{{source}: {{file: token.txt}}}}\n{text}", token="one") as it:
+            it.manager.wait_for(channel)
+            server.order(tokens=["two"])
+            write_token(wscli, "two")
+            lose()
+            it.manager.until_stats(lambda stats: stats["channels"][channel]["connects"] > 1)
+            assert it.manager.stats()["tokens"][source]["fetches"] == 2
+    finally:
+        server.order(tokens=[])
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.presets import running, write_token
+from tests.e2e.presets import fetches_a_refused_token_again, running
 from tests.processes import Wscli
 from tests.servers.actioncable import ActionCable
 
@@ -62,14 +62,7 @@ def test_it_is_not_ready_before_the_welcome(wscli: Wscli, server: ActionCable) -
 
 
 def test_a_refused_token_is_fetched_again(wscli: Wscli, server: ActionCable) -> None:
-    server.order(tokens=["one"])
-    try:
-        with running(wscli, "tokens: {actioncable: {file: token.txt}}" + config(server), token="one") as it:
-            it.manager.wait_for("a")
-            server.order(tokens=["two"])
-            write_token(wscli, "two")
-            server.order(disconnect=True)
-            it.manager.until_stats(lambda stats: stats["channels"]["a"]["connects"] == 2)
-            assert it.manager.stats()["tokens"]["actioncable"]["fetches"] == 2
-    finally:
-        server.order(tokens=[])
+    text = config(server)
+    fetches_a_refused_token_again(
+        wscli, server, text, source="actioncable", channel="a", lose=lambda: server.order(disconnect=True)
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.presets import running, write_token
+from tests.e2e.presets import fetches_a_refused_token_again, running
 from tests.processes import Wscli
 from tests.servers.channels_daphne import ChannelsDaphne
 
@@ -55,15 +55,8 @@ def test_it_is_not_ready_before_the_upgrade_is_answered(wscli: Wscli, server: Ch
 
 
 def test_a_refused_token_is_fetched_again(wscli: Wscli, server: ChannelsDaphne) -> None:
-    server.order(tokens=["one"])
-    try:
-        text = "tokens: {t: {file: token.txt}}" + config(server, ', query: {token: "{token.t}"}')
-        with running(wscli, text, token="one") as it:
-            it.manager.wait_for("a")
-            server.order(tokens=["two"])
-            write_token(wscli, "two")
-            assert wscli("restart", "a").returncode == 0
-            it.manager.until_stats(lambda stats: stats["channels"]["a"]["connects"] == 2)
-            assert it.manager.stats()["tokens"]["t"]["fetches"] == 2
-    finally:
-        server.order(tokens=[])
+    def restart() -> None:
+        assert wscli("restart", "a").returncode == 0
+
+    text = config(server, ', query: {token: "{token.t}"}')
+    fetches_a_refused_token_again(wscli, server, text, source="t", channel="a", lose=restart)

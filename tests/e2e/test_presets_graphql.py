@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.presets import running, write_token
+from tests.e2e.presets import fetches_a_refused_token_again, running
 from tests.processes import Wscli
 from tests.servers.graphql_ws import GraphqlWs
 
@@ -87,16 +87,7 @@ def test_a_refused_subscription_and_an_ended_one_are_of_their_channels_alone(wsc
 
 
 def test_a_refused_token_is_fetched_again(wscli: Wscli, server: GraphqlWs) -> None:
-    server.order(tokens=["one"])
-    try:
-        text = "tokens: {graphql: {file: token.txt}}" + config(server)
-        with running(wscli, text, token="one") as it:
-            it.manager.wait_for("a", "b")
-            server.order(tokens=["two"])
-            write_token(wscli, "two")
-            server.order(close=1012)
-            it.until_state("a", "ready")
-            it.manager.until_stats(lambda stats: stats["channels"]["a"]["connects"] == 2)
-            assert it.manager.stats()["tokens"]["graphql"]["fetches"] == 2
-    finally:
-        server.order(tokens=[])
+    text = config(server)
+    fetches_a_refused_token_again(
+        wscli, server, text, source="graphql", channel="a", lose=lambda: server.order(close=1012)
+    )

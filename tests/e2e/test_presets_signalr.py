@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.presets import ready_only_once_answered, running, write_token
+from tests.e2e.presets import fetches_a_refused_token_again, ready_only_once_answered, running
 from tests.processes import Wscli
 from tests.servers.signalr import SignalR
 
@@ -55,15 +55,8 @@ def test_it_is_not_ready_before_the_handshake_and_the_join_are_answered(wscli: W
 
 
 def test_a_refused_token_is_fetched_again(wscli: Wscli, server: SignalR) -> None:
-    server.order(tokens=["one"])
-    try:
-        with running(wscli, "tokens: {signalr: {file: token.txt}}" + config(server), token="one") as it:
-            it.manager.wait_for("a")
-            server.order(tokens=["two"])
-            write_token(wscli, "two")
-            assert wscli("stop", "a").returncode == 0
-            assert wscli("start", "a").returncode == 0
-            it.manager.until_stats(lambda stats: stats["channels"]["a"]["connects"] == 2)
-            assert it.manager.stats()["tokens"]["signalr"]["fetches"] == 2
-    finally:
-        server.order(tokens=[])
+    def restart() -> None:
+        assert wscli("stop", "a").returncode == 0
+        assert wscli("start", "a").returncode == 0
+
+    fetches_a_refused_token_again(wscli, server, config(server), source="signalr", channel="a", lose=restart)

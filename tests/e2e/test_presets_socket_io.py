@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.presets import running, write_token
+from tests.e2e.presets import fetches_a_refused_token_again, running
 from tests.processes import Wscli
 from tests.servers.socket_io import SocketIo
 
@@ -90,15 +90,7 @@ def test_a_disconnect_by_the_server_is_final(wscli: Wscli, server: SocketIo) -> 
 
 
 def test_a_refused_token_is_fetched_again(wscli: Wscli, server: SocketIo) -> None:
-    server.order(tokens=["one"])
-    try:
-        text = "tokens: {socketio: {file: token.txt}}" + config(server)
-        with running(wscli, text, token="one") as it:
-            it.manager.wait_for("all")
-            server.order(tokens=["two"])
-            write_token(wscli, "two")
-            server.order(drop=True)
-            it.manager.until_stats(lambda stats: stats["channels"]["all"]["connects"] == 2)
-            assert it.manager.stats()["tokens"]["socketio"]["fetches"] == 2
-    finally:
-        server.order(tokens=[])
+    text = config(server)
+    fetches_a_refused_token_again(
+        wscli, server, text, source="socketio", channel="all", lose=lambda: server.order(drop=True)
+    )

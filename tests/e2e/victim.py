@@ -1,8 +1,8 @@
 """A manager that is killed over and over: ``python -m tests.e2e.victim DIR KILLS SEED``; its file is in DIR.
 
 Each life is a fork, so that a hundred are quick. It is killed by SIGKILL at a random moment after it was started, or
-after it received something. The last one goes on for a while, and writes its history to the file ``history``: the
-messages, and the reason of each gap. A line is printed before each life, and read before it begins.
+after something that it received is on its disk. The last one goes on for a while, and writes its history to the file
+``history``: the messages, and the reason of each gap. A line is printed before each life, and read before it begins.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ async def dies(directory: Path, kills: int, forget: Callable[[], object] | None)
 
 
 async def live(directory: Path, told: int, *, last: bool) -> None:
-    """Run a manager, and tell that it received something."""
+    """Run a manager, and tell once something that it received is on its disk."""
     manager = make_manager(
         load(directory / "wscli.yaml", {}),
         clock=SystemClock(),
@@ -78,8 +78,9 @@ async def live(directory: Path, told: int, *, last: bool) -> None:
     )
     manager.open()
     (channel,) = manager.channels()
+    await channel.history.opened()
     before = channel.history.last
-    await eventually(lambda: channel.history.last > before)
+    await eventually(lambda: (channel.history.committed or 0) > before)
     os.write(told, b"receives")
     if last:
         before = channel.history.last

@@ -153,7 +153,7 @@ async def test_a_connection_that_is_cut_is_resumed_without_a_gap_unless_the_serv
     ):
         (channel,) = manager.channels()
         for number in range(kills + 1):
-            await all_in(manager, ChannelState.READY, 10)
+            await all_in(manager, ChannelState.READY)
             before = channel.counters.received
             await eventually(lambda before=before: channel.counters.received > before + 3)
             if number == kills:

@@ -56,7 +56,7 @@ async def test_each_message_of_both_connections_arrives_once(
         file["backoff"]["default"]["reset_after"] = "20ms"  # such a verdict is carried out once per health
         async with live(tmp_path, json.dumps(file)) as manager, ticking(server, how):
             (channel,) = manager.channels()
-            await all_in(manager, ChannelState.READY, 10)
+            await all_in(manager, ChannelState.READY)
             for number in range(ROUNDS):
                 before = channel.counters.received
                 await eventually(lambda before=before: channel.counters.received > before + 30)

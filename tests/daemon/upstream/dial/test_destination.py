@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.daemon.scripted import Scripted, channel_plan, closed, scripted
+from tests.waiting import eventually
 from wscli.core.states import ChannelState as S
 from wscli.daemon.upstream.dial.destination import LOOK_AGAIN, Lookups
 from wscli.tasks import Tasks
@@ -100,9 +101,9 @@ async def test_one_lookup_of_a_name_answers_all_who_ask() -> None:
         lookups.ask(host, found.append)
     await asyncio.sleep(0)
     answer.set()
-    await asyncio.sleep(0.001)
+    await eventually(lambda: len(found) == 3)
     assert (asked, found) == (["a", "b"], [("of a",), ("of a",), ("of b",)])
     lookups.ask("a", found.append)
-    await asyncio.sleep(0.001)
+    await eventually(lambda: len(found) == 4)
     assert asked == ["a", "b", "a"]
     await tasks.close()

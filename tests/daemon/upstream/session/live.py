@@ -134,7 +134,7 @@ async def serving(speak: Callable[[ServerConnection], Any]) -> AsyncIterator[Liv
 
 async def heard(connection: ServerConnection) -> Any:
     """Receive one message as JSON."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return json.loads(await connection.recv())
 
 

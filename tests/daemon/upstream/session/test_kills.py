@@ -17,7 +17,7 @@ import yaml
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
-from tests.daemon.upstream.session.live import heard, live_plan, managed, messages, say, serving, until
+from tests.daemon.upstream.session.live import heard, live_plan, managed, messages, say, serving
 from tests.e2e.victim import dies
 from tests.waiting import eventually
 
@@ -121,7 +121,7 @@ async def test_a_server_that_is_killed_is_resumed_without_a_gap_unless_it_forgot
         ticking = asyncio.ensure_future(spoken.tick())
         forgotten = 0
         for number in range(kills):
-            await until(channel, "ready")
+            await eventually(lambda number=number: channel.counters.connects == number + 1)
             before = channel.history.last
             await eventually(lambda before=before: channel.history.last > before)
             await asyncio.sleep(chance.uniform(0.0, 0.02))
@@ -130,7 +130,7 @@ async def test_a_server_that_is_killed_is_resumed_without_a_gap_unless_it_forgot
                 spoken.forget()
                 forgotten += 1
             await server.start()
-        await until(channel, "ready")
+        await eventually(lambda: channel.counters.connects == kills + 1)
         await eventually(lambda: spoken.welcomes == forgotten + 1)
         before = channel.history.last
         await eventually(lambda: channel.history.last > before + 5)

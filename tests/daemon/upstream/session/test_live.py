@@ -150,9 +150,9 @@ hello: [{{expect: {{type: hello}}}}]
                 await until(channel, "ready")
             host = "localhost"
             server.connections[0].transport.abort()
-            await until(channel, "waiting")
-            text = channel.status()["reason"]["text"]
-            assert text == "the filled url leads to 'localhost', which 'url_hosts' does not allow"
+            refused = "the filled url leads to 'localhost', which 'url_hosts' does not allow"
+            await eventually(lambda: channel.status()["reason"]["text"] == refused)
+            assert channel.state == "waiting"
             assert channel.subscription.last_attempt is not None
             assert "secret-ticket" not in str(channel.subscription.last_attempt.shown_session("news"))
         await runner.cleanup()
