@@ -34,7 +34,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _end_by_signals() -> None:
-    """Let what comes while the interpreter ends kill it as any process: raised there, it were a traceback on stderr."""
+    """Have a signal end the interpreter at once from now on: an exception so late would print a traceback."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)

@@ -103,7 +103,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Call ``Session.due`` with the number in so many seconds; None: not any more. A new delay replaces the old."""
+    """Call ``Session.due`` with the number in so many seconds; None: cancel that. A new delay replaces the old."""
 
     number: int
     delay: float | None

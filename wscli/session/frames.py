@@ -106,7 +106,7 @@ class FrameDecoder:
             self._end = None if self._end is None else self._end - start
 
     def _next_end(self, start: int, stream: StreamPlan) -> int | None:
-        """Find the end of the unit that begins there; None: it has not come yet."""
+        """Find the end of the unit that begins there; None: it has not arrived yet."""
         if self._end is None:
             end = self._rest.find(stream.until, self._searched)
             found = end >= 0

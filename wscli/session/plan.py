@@ -69,7 +69,7 @@ class Step:
     """One step; without an action it waits, or only sets variables."""
 
     place: str
-    """Where it stands, as in ``hello[1]``; of what a failure is named after."""
+    """Where it stands, as in ``hello[1]``; a failure names it."""
     shown: str
     """What it does in a few words and without secrets, such as ``send connection_init``."""
     action: SendAction | HttpAction | RunAction | None = None

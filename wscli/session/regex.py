@@ -1,8 +1,7 @@
 """Regexes that take linear time on any text: each repeat without end is told from what follows by its next character.
 
-The engine of ``re`` comes back to each choice that it made. Where the next character decides all choices that are made
-over and over, what it comes back to fails at once. A choice that is made once may be ambiguous: of such, at most
-``_MOST_WAYS`` combinations are tried.
+``re`` backtracks to each choice that it made. Where the next character decides every choice within a repeat, that fails
+at once. A choice outside of repeats may be ambiguous: at most ``_MOST_WAYS`` combinations of those are tried.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _PRINTABLE = (1 << 0x7F) - (1 << 0x20)
 _MOST_WAYS = 32
 _LONGEST = 1000
 _REPEATS = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
-_SIGNS = {
+_CATEGORIES = {
     "DIGIT": "0123456789",
     "SPACE": " \t\n\r\f\v",
     "WORD": "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz",
@@ -39,13 +38,13 @@ _Items = Sequence[tuple[Any, Any]]
 class _First(NamedTuple):
     """How a part of a regex can begin."""
 
-    signs: int
+    chars: int
     empty: bool
     """Whether it can match nothing."""
 
     def then(self, follow: int) -> int:
         """Give what can come next, where ``follow`` can come after it."""
-        return self.signs | follow if self.empty else self.signs
+        return self.chars | follow if self.empty else self.chars
 
 
 def compile_linear_regex(text: str) -> re.Pattern[str]:
@@ -74,45 +73,45 @@ def _check(pattern: re.Pattern[str], tree: _Items) -> None:
         raise _NotLinear("'(?s)' is the only flag that can be used")
     if len(pattern.pattern) > _LONGEST:
         raise _NotLinear(f"it is longer than {_LONGEST} characters")
-    if _Regex(all_signs=bool(pattern.flags & re.DOTALL)).ways(tree, _END, repeated=False) > _MOST_WAYS:
+    if _Regex(dot_all=bool(pattern.flags & re.DOTALL)).ways(tree, _END, repeated=False) > _MOST_WAYS:
         raise _NotLinear("too many of its parts can match the same text")
 
 
 class _Regex:
     """What there is to know about the parts of one regex."""
 
-    def __init__(self, *, all_signs: bool) -> None:
-        self._dot = _ANY if all_signs else _ANY ^ _bit(ord("\n"))
+    def __init__(self, *, dot_all: bool) -> None:
+        self._dot = _ANY if dot_all else _ANY ^ _bit(ord("\n"))
 
     def first(self, items: _Items) -> _First:
         """Look how a sequence can begin."""
-        signs = 0
+        chars = 0
         for name, arg in _named(items):
             part = self._first_of(name, arg)
-            signs |= part.signs
+            chars |= part.chars
             if not part.empty:
-                return _First(signs, empty=False)
-        return _First(signs, empty=True)
+                return _First(chars, empty=False)
+        return _First(chars, empty=True)
 
     def _first_of(self, name: str, arg: Any) -> _First:
         if name in _REPEATS:
             body = self.first(arg[2])
-            return _First(body.signs, body.empty or arg[0] == 0)
+            return _First(body.chars, body.empty or arg[0] == 0)
         if name == "BRANCH":
             branches = [self.first(branch) for branch in arg[1]]
-            return _First(reduce(or_, (one.signs for one in branches)), any(one.empty for one in branches))
+            return _First(reduce(or_, (one.chars for one in branches)), any(one.empty for one in branches))
         if name in ("SUBPATTERN", "ATOMIC_GROUP"):
             return self.first(_inside(name, arg))
-        return _First(0, empty=True) if name == "AT" else _First(self._signs(name, arg), empty=False)
+        return _First(0, empty=True) if name == "AT" else _First(self._chars(name, arg), empty=False)
 
-    def _signs(self, name: str, arg: Any) -> int:
+    def _chars(self, name: str, arg: Any) -> int:
         if name in ("LITERAL", "NOT_LITERAL"):
             return _bit(arg) if name == "LITERAL" else _ANY ^ _bit(arg)
         if name == "ANY":
             return self._dot
         if name == "IN":
-            signs = reduce(or_, (_class(kind, one) for kind, one in _named(arg)))
-            return _ANY ^ signs if str(arg[0][0]) == "NEGATE" else signs
+            chars = reduce(or_, (_class(kind, one) for kind, one in _named(arg)))
+            return _ANY ^ chars if str(arg[0][0]) == "NEGATE" else chars
         raise _NotLinear("there can be no lookaround, backreference or condition")
 
     def ways(self, items: _Items, follow: int, *, repeated: bool) -> int:
@@ -152,7 +151,7 @@ class _Regex:
             raise _NotLinear("a repeat without end may match nothing over and over")
         if same and least < most and (endless or repeated):
             raise _NotLinear(f"a repeat and what follows it can both begin with {_sample(same)}; exclude it from one")
-        after = follow if most == 1 else first.signs | follow
+        after = follow if most == 1 else first.chars | follow
         ways = self.ways(body, after, repeated=repeated or endless)
         counts = most - least + 1 if same else 1
         return int(counts) * int(ways ** min(most, _MOST_WAYS))
@@ -169,8 +168,8 @@ def _inside(name: str, arg: Any) -> _Items:
     return inside
 
 
-def _bit(sign: int) -> int:
-    return 1 << sign
+def _bit(char: int) -> int:
+    return 1 << char
 
 
 def _class(name: str, arg: Any) -> int:
@@ -179,11 +178,11 @@ def _class(name: str, arg: Any) -> int:
         return _bit(arg[1] + 1) - _bit(arg[0])
     if name == "CATEGORY":
         _, *negated, category = str(arg).split("_")
-        signs = reduce(or_, map(_bit, map(ord, _SIGNS[category])))
-        return _ANY ^ signs if negated else signs
+        chars = reduce(or_, map(_bit, map(ord, _CATEGORIES[category])))
+        return _ANY ^ chars if negated else chars
     return _bit(arg) if name == "LITERAL" else 0
 
 
-def _sample(signs: int) -> str:
-    some = signs & _PRINTABLE or signs
+def _sample(chars: int) -> str:
+    some = chars & _PRINTABLE or chars
     return "the end" if some == _END else repr(chr((some & -some).bit_length() - 1))

@@ -43,7 +43,7 @@ class Pacing:
 
 
 def chunks_of(stdin: Iterable[bytes], chunk: int) -> Iterator[bytes]:
-    """Cut what comes into chunks of so many bytes; the last has what is left."""
+    """Cut stdin into chunks of so many bytes; the last one has the rest."""
     pending = bytearray()
     for piece in stdin:
         pending += piece

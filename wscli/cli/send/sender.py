@@ -152,7 +152,7 @@ def hand_over(sender: Sender, message: str | None, framing: Framing) -> None:
 
 
 def blocks_of(stdin: Iterable[bytes], framing: Framing) -> Iterator[bytes]:
-    """Cut what comes into blocks of messages, each with its end; those that came together stay together.
+    """Cut stdin into blocks of messages, each with its end; messages of one read stay in one block.
 
     Raises:
         NotSent: a message is too large.

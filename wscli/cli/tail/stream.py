@@ -55,7 +55,7 @@ class TailSession:
     Args:
         selection: which manager.
         wanted: what of it.
-        sink: takes what comes: with --exec and --jq records. With --jq it counts what it printed.
+        sink: takes the messages, with --exec and --jq as records. With --jq it counts what it printed.
         output: a pipe to notice the end of.
         wake: a descriptor that becomes readable when a signal came.
         clock, sleep: the time.

@@ -156,7 +156,7 @@ class StateTracker:
 
 
 def _joins(before: OwnState, event: ChannelEvent, after: OwnState, upstream: Snapshot) -> bool:
-    """Whether the channel opens, or is to be subscribed anew."""
+    """Whether the channel opens, or must be subscribed anew."""
     if after.state is not OPEN or isinstance(event, UpstreamLost | SubscriptionDone):
         return False
     anew = isinstance(event, StartRequested | SubscriptionEnded)

@@ -160,8 +160,9 @@ class Upstream:
         plan: UpstreamPlan,
         params: Mapping[str, str],
         values: Mapping[str, Any],
-        redials: bool,
-        tokens_changed: bool,
+        *,
+        redials: bool = False,
+        tokens_changed: bool = False,
     ) -> ReloadEffect:
         """Apply another plan, and say whether that redials, or rotates; ``redials``: it does for another reason."""
         before, self.plan, self.params, self.values = self.plan, plan, params, values

@@ -61,9 +61,9 @@ class Channels:
         self._timer = 0
         self._runs: dict[ChannelPart, Run] = {}
         self._kept: dict[str, Subscribed] = {}
-        """The channels that need no subscription, with what they have of the one on the lost connection."""
+        """The subscriptions of the lost connection that the server kept, by channel."""
         self._left: set[str] = set()
-        """Those that were on this connection before: what it resumed is not theirs any more."""
+        """The channels that left this connection: what it resumed does not count for them any more."""
 
     # subscribing
 
@@ -84,7 +84,7 @@ class Channels:
         self._tell_queued(part)
 
     def open(self, *, kept: bool) -> None:
-        """Subscribe those that joined before ``hello`` was over; ``kept``: but for those that were ready before."""
+        """Subscribe those that joined before ``hello`` was over; ``kept``: the server kept the subscriptions."""
         if kept:
             self._kept = dict(self._core.before.subscribed or {})
         self._pipeline.open()

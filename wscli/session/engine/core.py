@@ -198,7 +198,7 @@ class Core:
 
 
 class Deadline:
-    """Calls a function after a time, of which that does not count in which reading is paused."""
+    """Calls a function after a time; while reading is paused, no time counts."""
 
     __slots__ = ("_at", "_callback", "_core", "_number", "_time")
 

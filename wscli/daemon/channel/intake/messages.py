@@ -19,13 +19,13 @@ class Messages(NamedTuple):
     kept: Mapping[str, Any] | None = None
     """What the session keeps once they are committed; None: as it was."""
     acks: Sequence[tuple[int, int]] = ()
-    """The index of each message that is to be acknowledged, and what ``logged`` takes for it."""
+    """The index of each message with an acknowledgement, and the number of that for ``logged``."""
     logged: Callable[[int], None] | None = None
     gap: tuple[str, int | None, float] | None = None
     """A gap after them: its reason, the number of missed messages, and its time by the wall clock."""
 
     def only(self, indexes: Sequence[int]) -> Messages:
-        """Give those with these indexes; what the others were to acknowledge is acknowledged now."""
+        """Give those with these indexes; the acknowledgements of the others are due now."""
         if len(indexes) == len(self.payloads):
             return self
         moved = {before: after for after, before in enumerate(indexes)}

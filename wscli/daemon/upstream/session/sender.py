@@ -215,7 +215,7 @@ class SessionSender:
 
 
 class NotRendered(NotSent):
-    """A message could not be rendered; ``actions`` are to be carried out."""
+    """A message could not be rendered; the caller must carry out ``actions``."""
 
     def __init__(self, problem: str, actions: Sequence[Any]) -> None:
         super().__init__(problem or "the message was given up")

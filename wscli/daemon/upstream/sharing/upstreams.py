@@ -87,7 +87,9 @@ class Upstreams:
             self._register(upstream, new)
             if member is upstream.subscribers.members[0]:
                 redials = new.dial != old.dial or (new.channel is not None and member.params != upstream.params)
-                return upstream.update(member.connection_plan, member.params, member.values, redials, tokens_changed)
+                return upstream.update(
+                    member.connection_plan, member.params, member.values, redials=redials, tokens_changed=tokens_changed
+                )
             if plan.session == before.session:
                 return "updated"
             return "restarted" if plan.rotate is None else "rotated"  # as the first channel has it do
@@ -159,7 +161,7 @@ class Upstreams:
         """End an upstream with its last channel; what its first declared, one that stays declares now."""
         if members := upstream.subscribers.members:
             first = members[0]
-            upstream.update(first.connection_plan, first.params, first.values, False, False)
+            upstream.update(first.connection_plan, first.params, first.values)
             return
         key = self._unregister(upstream)
         upstream.feed(CloseRequested())
