@@ -10,10 +10,11 @@ from websockets.http11 import Request
 from wscli.control.messages import QueueReceipt
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.sending import check_text
-from wscli.errors import ExitCode, UsageError
+from wscli.errors import ExitCode, NotSent, UsageError
 from wscli.gateway.handshake import Handshake
 from wscli.gateway.http.parameters import read_flag, read_seconds
 from wscli.gateway.requests import query
+from wscli.session.actions import MessageRefused
 
 __all__ = ["BodyTooLarge", "MessageQueue", "Posted", "read_posted", "send_posted"]
 
@@ -54,7 +55,7 @@ async def read_posted(handshake: Handshake, request: Request) -> Posted:
 
     Raises:
         UsageError: a value is invalid.
-        NotSent: the body is not UTF-8, and not declared to be binary.
+        MessageRefused: the body is not UTF-8, and not declared to be binary.
         BodyTooLarge: it is over ``max_message``.
         ClientGone: the client did not send all of it.
     """
@@ -71,7 +72,10 @@ async def read_posted(handshake: Handshake, request: Request) -> Posted:
         raise BodyTooLarge
     media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if not (binary := media_type == _BINARY):
-        check_text(payload, f"'Content-Type: {_BINARY}' sends bytes as they are")
+        try:
+            check_text(payload, f"'Content-Type: {_BINARY}' sends bytes as they are")
+        except NotSent as error:
+            raise MessageRefused(error.message, error.hint) from None
     return Posted(payload, binary, timeout, queued, given.get("key"), ttl)
 
 
