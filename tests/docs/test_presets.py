@@ -118,14 +118,17 @@ def test_coinbase_signs_each_subscription_and_counts(recipe: Recipe) -> None:
     class Coinbase(ScriptedServer):
         def on_message(self, message: Any) -> None:
             assert message["jwt"] == "signed"
-            if message["channel"] != "heartbeats":
-                self.say({"channel": "subscriptions", "sequence_num": 0, "events": []})
+            if message["channel"] not in self.faults:
+                self.say({"channel": "subscriptions", "sequence_num": len(self.heard) - 1, "events": []})
 
     server = Coinbase()
     client = recipe("coinbase", server)
     client.commands = {"coinbase-jwt": {"jwt": "signed"}}
+    server.faults.add("ticker")
+    assert not client.dial("ticker").members["ticker"].ready
+    server.faults.clear()
     one = client.dial("ticker")
-    for number in (1, 4):
+    for number in (2, 5):
         server.say({"channel": "ticker", "sequence_num": number})
     one.advance(0)
     assert one.members["ticker"].gaps == [("skipped", 2)]
@@ -198,9 +201,9 @@ def test_ais_stream_sends_its_key_in_time_and_knows_a_refusal(recipe: Recipe) ->
     server = ScriptedServer()
     one = recipe("ais", server).dial("harbour")
     assert server.heard[0]["APIKey"] == "good"
-    server.say({"MessageType": "PositionReport"})
+    server.line.send(b'{"MessageType": "PositionReport"}')
     server.say({"error": "Api Key Is Not Valid"})
     one.advance(0)
-    assert len(one.members["harbour"].shown) == 1
+    assert one.members["harbour"].shown == [{"MessageType": "PositionReport"}]
     assert one.verdict is not None
     assert one.verdict.action == "reauth"

@@ -68,8 +68,10 @@ def test_slack_lets_no_program_send(client: Make) -> None:
 # STOMP
 
 
-def test_stomp_acknowledges_each_message_once_it_is_in_the_history(client: Make) -> None:
+@pytest.mark.parametrize("end_of_line", ["\n", "\r\n"])
+def test_stomp_acknowledges_each_message_once_it_is_in_the_history(end_of_line: str, client: Make) -> None:
     server = Broker()
+    server.end_of_line = end_of_line
     values = {"destination": "/queue/a", "ack": "client-individual"}
     one = client(preset_file("stomp", {"main": values}, url=URL), server).dial("main")
     one.acknowledging = False

@@ -240,6 +240,15 @@ def test_pusher_refuses_a_connection_with_a_code(code: int, verdict: str, client
     assert _action(one) == verdict
 
 
+def test_pusher_knows_an_error_as_laravel_reverb_writes_it(client: Make) -> None:
+    server = PusherServer()
+    server.faults.add("mute")
+    one = client(preset_file("pusher", {"main": {"channel": "news"}}, url=URL), server).dial("main")
+    server.say({"event": "pusher:error", "data": '{"code":4001,"message":"Application does not exist"}'})
+    one.advance(0)
+    assert _action(one) == "stop"
+
+
 # SignalR
 
 

@@ -11,6 +11,7 @@ class Broker(ScriptedServer):
     def __init__(self) -> None:
         super().__init__()
         self.heart_beat = "10000,10000"
+        self.end_of_line = "\n"
 
     def on_open(self, dialled: Dialled) -> None:
         assert dialled.subprotocols == ["v12.stomp"]
@@ -86,5 +87,6 @@ class Broker(ScriptedServer):
                 self.frame("MESSAGE", headers, body)
 
     def frame(self, command: str, headers: dict[str, str], body: str = "") -> None:
-        lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-        self.line.send(f"{command}\n{lines}\n{body}\0")
+        eol = self.end_of_line
+        lines = "".join(f"{name}:{value}{eol}" for name, value in headers.items())
+        self.line.send(f"{command}{eol}{lines}{eol}{body}\0")
