@@ -20,7 +20,7 @@ import pytest
 
 from tests.processes import Process
 
-__all__ = ["Chromium", "NodeServer", "absent", "npm_package"]
+__all__ = ["Chromium", "NodeServer", "absent", "npm_package", "program"]
 
 _HERE = Path(__file__).parent
 
@@ -30,6 +30,11 @@ def absent(reason: str) -> NoReturn:
     if os.environ.get("WSCLI_REQUIRE_PEERS") == "1":
         pytest.fail(f"a required peer is absent: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+def program(name: str) -> str:
+    """Give the path of a program of the system."""
+    return shutil.which(name) or absent(f"{name} is not installed")
 
 
 def npm_package(name: str) -> Path:
@@ -88,11 +93,9 @@ class Chromium:
     )
 
     def __init__(self) -> None:
-        program = shutil.which("chromium-headless-shell")
-        if program is None:
-            absent("chromium-headless-shell is not installed")
+        browser = program("chromium-headless-shell")
         self._profile = Path(tempfile.mkdtemp(prefix="wscli-chromium-"))
-        command = [program, *self.FLAGS, f"--user-data-dir={self._profile}", "about:blank"]
+        command = [browser, *self.FLAGS, f"--user-data-dir={self._profile}", "about:blank"]
         env = {**os.environ, "HOME": str(self._profile)}
         self._process = Process(command, env=env, cwd=self._profile, group=True)
 
