@@ -64,7 +64,8 @@ class Declarations:
         if options.get("host") is not None:
             endpoint["connect_to"] = f"{options['host']}:{options['port']}"
         if headers:
-            endpoint["headers"] = dict(headers)
+            no_channel_has = ("Proxy-Authorization",)  # it has a user and password of its proxy instead
+            endpoint["headers"] = {name: value for name, value in dict(headers).items() if name not in no_channel_has}
         if proxy := get_proxy(uri) if proxy is True else proxy:
             endpoint["proxy"] = proxy
         if self._endpoints.get(url) == endpoint:

@@ -12,7 +12,7 @@ import pytest
 import python_socks
 from websockets import exceptions
 from websockets.asyncio.client import process_exception
-from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus, SecurityError
+from websockets.exceptions import InvalidHandshake, InvalidHeader, InvalidMessage, InvalidStatus, SecurityError
 
 from wscli.adapter.exceptions import exception_of
 from wscli.core.failures import Failure, FailureKind
@@ -96,11 +96,17 @@ def test_only_a_lost_connection_is_tried_again(text: str, cause: type[Exception]
     assert (process_exception(found) is None) is (cause is EOFError)
 
 
-def test_an_invalid_answer_to_the_upgrade_is_fatal() -> None:
-    text = "api.example.com sent an invalid upgrade answer: missing Sec-WebSocket-Accept header"
-    found = raised(Failure(FailureKind.UPGRADE, text))
-    assert type(found) is InvalidHandshake
-    assert str(found) == "missing Sec-WebSocket-Accept header"
+@pytest.mark.parametrize(
+    ("why", "kind", "words"),
+    [
+        ("Sec-WebSocket-Accept is missing", InvalidHeader, "missing Sec-WebSocket-Accept header"),
+        ("the subprotocol 'v2' was not offered", InvalidHandshake, "the subprotocol 'v2' was not offered"),
+    ],
+)
+def test_an_invalid_answer_to_the_upgrade_is_fatal(why: str, kind: type[Exception], words: str) -> None:
+    found = raised(Failure(FailureKind.UPGRADE, f"api.example.com sent an invalid upgrade answer: {why}"))
+    assert type(found) is kind
+    assert str(found) == words
     assert process_exception(found) is found
 
 

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 
 from websockets import exceptions
-from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus, SecurityError
+from websockets.exceptions import InvalidHandshake, InvalidHeader, InvalidMessage, InvalidStatus, SecurityError
 
 from wscli.control.protocol import FAILURE_HEADER
 
@@ -42,11 +42,11 @@ def exception_of(refusal: InvalidStatus) -> Exception | None:
         (response.body or b"").decode(errors="replace").partition("\n")[0],
     )
     if kind == "status":
-        return SecurityError(text) if text.startswith("redirected more than ") else None
+        return SecurityError(text) if "redirected more than " in text else None
     makers: dict[str, Callable[[], Exception]] = {
         "dns": lambda: socket.gaierror(socket.EAI_NONAME, text),
         "tcp": lambda: _os_error(text),
-        "proxy": lambda: _os_error(text) if text.startswith("cannot connect to ") else _ProxyError(text),
+        "proxy": lambda: _os_error(text) if "cannot connect to " in text else _ProxyError(text),
         "tls": lambda: ssl.SSLError(1, text),
         "certificate": lambda: _certificate_error(text),
         "upgrade": lambda: _invalid_answer(text),
@@ -75,7 +75,8 @@ def _certificate_error(text: str) -> ssl.SSLError:
 def _invalid_answer(text: str) -> InvalidHandshake:
     _, invalid, why = text.partition(" sent an invalid upgrade answer: ")
     if invalid:
-        return InvalidHandshake(why)
+        name, missing, _ = why.partition(" is missing")
+        return InvalidHeader(name) if missing else InvalidHandshake(why)
     error = InvalidMessage("did not receive a valid HTTP response")
     _, other, said = text.partition(" did not answer the upgrade with HTTP")
     if other:

@@ -61,8 +61,9 @@ class Handshake:
     ``max_header`` is in bytes of the request's line and headers, ``max_message`` in bytes of a message or a body.
     """
 
-    def __init__(self, sock: socket.socket, *, max_header: int, max_message: int) -> None:
+    def __init__(self, sock: socket.socket, *, max_header: int, max_message: int, attached: bool = False) -> None:
         self.sock = sock
+        self._attached = attached
         self.max_message = max_message
         self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=max_header)
         self._max_header = max_header
@@ -170,7 +171,12 @@ class Handshake:
         return False
 
     async def answer(self, request: Request, answer: Response) -> None:
-        """Answer a request and hang up; a HEAD gets no body (RFC 9110, section 9.3.2)."""
+        """Answer a request and hang up; a HEAD gets no body (RFC 9110, section 9.3.2).
+
+        Only an attached client gets a ``Location``, which would lead others past the manager and may hold secrets.
+        """
+        if not self._attached:
+            answer.headers.pop("Location", None)
         data = answer.serialize()
         if request.method == "HEAD" and answer.body:
             data = data[: -len(answer.body)]

@@ -99,7 +99,7 @@ class Gateway(Observer):
     async def attach(self, sock: socket.socket, channel: Channel) -> None:
         """Serve a channel to a WebSocket client of the control socket, which sends its upgrade request next."""
         with contextlib.suppress(ClientGone):
-            handshake = Handshake(sock, max_header=_ATTACHED_HEADER, max_message=_ATTACHED_MESSAGE)
+            handshake = Handshake(sock, max_header=_ATTACHED_HEADER, max_message=_ATTACHED_MESSAGE, attached=True)
             request = await handshake.request()
             offered = subprotocols(request.headers)
             await serve_channel(self._manager, handshake, request, lambda: channel, offered=offered)

@@ -68,6 +68,13 @@ async def test_the_server_s_own_refusal_reaches_the_client() -> None:
         assert answer.headers[FAILURE_HEADER] == "status"
 
 
+async def test_a_redirect_does_not_lead_a_client_past_the_manager() -> None:
+    failure = Failure(FailureKind.STATUS, "a redirect", code=302, location="wss://other.test/?token=x")
+    answer, _ = await refused_by(failure)
+    assert answer.headers[FAILURE_HEADER] == "status"
+    assert "Location" not in answer.headers
+
+
 async def test_the_next_client_is_told_at_once_and_dials_no_sooner() -> None:
     async with faced(channel_plan(eager=False, linger=60.0)) as it:
         it.server.always = REFUSED

@@ -36,11 +36,11 @@ def test_every_other_failure_is_502_or_504_with_its_kind_and_a_hint(kind: Failur
     assert answer.body == b"""it failed\\x1b\nhint: `wscli doctor 'it'"'"'s'` tells each step\n"""
 
 
-def test_a_redirect_does_not_lead_a_client_past_the_manager() -> None:
+def test_a_redirect_names_its_target_for_attached_clients() -> None:
     failure = Failure(FailureKind.STATUS, "a redirect", code=302, location="wss://other.test/?token=x")
     answer = refusal_for_failure(failure, exchange(302, location="wss://other.test/"), channel="news")
     assert answer.status_code == 302
-    assert "Location" not in answer.headers
+    assert answer.headers["Location"] == "wss://other.test/?token=x"
 
 
 @pytest.mark.parametrize(("code", "status"), [(310, 302), (103, 103), (401, None)])

@@ -17,7 +17,7 @@ from wscli.transport.connection import UpgradeExchange
 __all__ = ["UpgradeRefused", "refusal_for_failure", "refusal_for_now"]
 
 _PASSED_ON = {"content-type": "Content-Type", "retry-after": "Retry-After", "www-authenticate": "WWW-Authenticate"}
-"""Headers of the server's own refusal that the client gets; ``Location`` would lead it past the manager."""
+"""Headers of the server's own refusal that the client gets."""
 _WITHOUT_BODY = (204, 205, 304)
 
 
@@ -36,7 +36,7 @@ def refusal_for_failure(
 
     An upgrade that the server refused is answered as the server answered it: status, phrase, the beginning of the body
     and the headers that matter. Other failures are 504 for a timeout and 502 for the rest. Each carries
-    ``FAILURE_HEADER``.
+    ``FAILURE_HEADER``, and that of a redirect its ``Location``, which `Handshake.answer` keeps for attached clients.
 
     Args:
         failure: why there is no connection, without secrets.
@@ -47,6 +47,8 @@ def refusal_for_failure(
     headers = {FAILURE_HEADER: str(failure.kind)}
     if retry_after is not None:
         headers["Retry-After"] = _seconds(retry_after)
+    if failure.location is not None and _is_harmless(failure.location):
+        headers["Location"] = failure.location
     if failure.kind is FailureKind.STATUS and exchange is not None and _is_final(exchange.status, failure.code):
         return _as_answered(exchange, headers)
     status = HTTPStatus.GATEWAY_TIMEOUT if failure.kind is FailureKind.TIMEOUT else HTTPStatus.BAD_GATEWAY

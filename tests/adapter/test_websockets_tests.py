@@ -1,0 +1,79 @@
+"""The library's own tests of clients pass with the drop-in, through a manager, but for those of a table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.adapter.suite import SUITES, declaring, names_of, outcome
+from tests.processes import Manager, Wscli
+
+_COMPRESSION = "the connection to the manager is not compressed; the manager's own to the server is"
+_TLS = "TLS is the manager's, so that the connection of the program has no TLS object"
+_FOLLOWED = "the manager follows a redirect within the origin, and the connection keeps the first URL"
+_LIMIT = "the manager gives up after 5 redirects, and the text of the SecurityError says so"
+_ARGUMENTS = "arguments for TLS and proxies mean nothing, and are not checked"
+_NO_MITMPROXY = "it needs mitmproxy"
+
+DIFFERENT = {
+    "asyncio": {
+        "ClientTests.test_compression_is_enabled": _COMPRESSION,
+        "ClientTests.test_redirect": _FOLLOWED,
+        "ClientTests.test_redirect_with_explicit_host_port": _FOLLOWED,
+        "ClientTests.test_redirect_limit": _LIMIT,
+        "SecureClientTests.test_connection": _TLS,
+        "SecureClientTests.test_set_server_hostname_explicitly": _TLS,
+        "SecureClientTests.test_set_server_hostname_implicitly": _TLS,
+        "ClientUsageErrorsTests.test_https_proxy_without_ssl": _ARGUMENTS,
+        "ClientUsageErrorsTests.test_proxy_ssl_without_https_proxy": _ARGUMENTS,
+        "ClientUsageErrorsTests.test_secure_uri_without_ssl": _ARGUMENTS,
+        "ClientUsageErrorsTests.test_unsupported_proxy": _ARGUMENTS,
+    },
+    "sync": {
+        "ClientTests.test_compression_is_enabled": _COMPRESSION,
+        "SecureClientTests.test_connection": _TLS,
+        "ClientUsageErrorsTests.test_proxy_ssl_without_https_proxy": _ARGUMENTS,
+        "ClientUsageErrorsTests.test_unsupported_proxy": _ARGUMENTS,
+    },
+}
+"""The tests that do not pass, with their reason; docs/adapter.md tells of each reason."""
+NOT_RUN = {"SocksProxyClientTests": _NO_MITMPROXY, "HTTPProxyClientTests": _NO_MITMPROXY}
+
+ALL = [(suite, name) for suite in SUITES for name in names_of(suite) if name.partition(".")[0] not in NOT_RUN]
+
+
+@pytest.fixture(scope="module")
+def manager() -> Iterator[tuple[Manager, Wscli]]:
+    text = 'version: 1\nendpoints: {e: {url: "ws://127.0.0.1:9"}}\nchannels: {c: {endpoint: e, open: lazy}}'
+    with Wscli() as command, command.up(text) as running:
+        yield running, command
+
+
+@pytest.fixture(params=["shared", "own"])
+def clients(
+    request: pytest.FixtureRequest, manager: tuple[Manager, Wscli], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """Each kind of client that a channel may have, with all that the tests connect to declared so."""
+    running, command = manager
+    monkeypatch.setenv("WSCLI_RUNTIME_DIR", str(command.runtime))
+    monkeypatch.setenv("WSCLI_FALLBACK", "error")
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # their servers log what their clients do on purpose
+    with declaring(running, request.param):
+        yield str(request.param)
+    logging.getLogger("websockets").setLevel(logging.NOTSET)
+
+
+@pytest.mark.parametrize(("suite", "name"), ALL)
+@pytest.mark.filterwarnings("default")  # theirs
+def test_a_test_of_the_library_passes_through_a_manager(suite: str, name: str, clients: str) -> None:
+    what, why = outcome(suite, name)
+    assert what == ("failed" if name in DIFFERENT[suite] else "passed"), why or DIFFERENT[suite][name]
+
+
+def test_the_table_names_tests_that_there_are() -> None:
+    assert {suite: set(names) - set(names_of(suite)) for suite, names in DIFFERENT.items()} == {
+        "asyncio": set(),
+        "sync": set(),
+    }
