@@ -59,6 +59,15 @@ def test_there_are_many() -> None:
     assert len(preset_names()) >= 20
 
 
+@pytest.mark.parametrize(("name", "most"), [("phoenix", 100), ("centrifugo", 128)])
+def test_a_connection_carries_no_more_channels_than_the_server_takes(name: str, most: int, tmp_path: Path) -> None:
+    file = tmp_path / "wscli.yaml"
+    file.write_text(preset_init(name))
+    (channel,) = load(file, Environ()).channels.values()
+    assert channel.upstream.share
+    assert channel.upstream.most_channels == most
+
+
 def test_without_one_none_is_read(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presets, "_PRESETS", None)
     assert loads("endpoints: {api: {url: ws://h}}\nchannels: {c: {endpoint: api}}\n").channels

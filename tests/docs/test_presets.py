@@ -21,7 +21,7 @@ VARIABLES = dict.fromkeys(
 )
 RECIPES = dict(
     zip(
-        ("binance", "listen keys", "coinbase", "kraken", "mastodon", "jetstream", "alpaca", "ais"),
+        ("binance", "listen keys", "coinbase", "kraken", "mastodon", "jetstream", "alpaca", "ais", "socket.io 2"),
         re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL),
         strict=True,
     )
