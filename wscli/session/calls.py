@@ -8,7 +8,15 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from wscli.templates import JsonTemplate, Template, compile_template
-from wscli.tokens.field_types import HeaderName, Url, parse_header, parse_json, parse_template, parse_url
+from wscli.tokens.field_types import (
+    HeaderName,
+    Url,
+    parse_header,
+    parse_json,
+    parse_template,
+    parse_url,
+    without_defaults,
+)
 from wscli.tokens.sources.http import HttpSource
 from wscli.values import Count, Scalar
 
@@ -32,7 +40,7 @@ def _parse_url(value: object, info: ValidationInfo) -> Url:
     spaces = _spaces(info)
     if isinstance(value, str) and value.startswith("{with."):
         template = parse_template(value, spaces)
-        return Url(template, (value.redacted if isinstance(value, Scalar) else value).partition("?")[0])
+        return Url(template, without_defaults(value.redacted if isinstance(value, Scalar) else value).partition("?")[0])
     url = parse_url(value, spaces)
     host = compile_template(urlsplit(url.template.source).netloc, CALL_SPACES)
     for space, name in sorted(host.references):

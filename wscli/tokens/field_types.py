@@ -31,12 +31,14 @@ __all__ = [
     "parse_json",
     "parse_template",
     "parse_url",
+    "without_defaults",
 ]
 
 TOKENS = ("token",)
 """The namespaces of placeholders in a token source."""
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _BREAKS = re.compile(r"[\r\n\0]")
+_AFTER_NAME = re.compile(r"(?<=[\w.-])[?:][^{}]*\}")
 
 
 def _text(value: object) -> str:
@@ -78,6 +80,11 @@ class Url:
         return self.shown
 
 
+def without_defaults(text: str) -> str:
+    """Leave out what a placeholder says after its name: the ``?`` of a default begins no query."""
+    return _AFTER_NAME.sub("}", text)
+
+
 def parse_url(value: object, namespaces: tuple[str, ...] = TOKENS) -> Url:
     """Compile a URL."""
     if isinstance(value, Url):
@@ -87,7 +94,7 @@ def parse_url(value: object, namespaces: tuple[str, ...] = TOKENS) -> Url:
     redacted = text.redacted if isinstance(text, Scalar) else text
     if not _is_http(template.source) or _BREAKS.search(text):
         raise ValueError("the URL must begin with https:// or http:// and name a host")
-    seen = urlsplit(redacted)
+    seen = urlsplit(without_defaults(redacted))
     host = seen.netloc.rpartition("@")[2]
     return Url(template, f"{seen.scheme}://{host}{seen.path}" if seen.scheme and host else "***")
 

@@ -228,3 +228,17 @@ def test_a_step_may_depend_on_a_token_source(loads: Loads) -> None:
     assert sent(two) == "anonymous nobody"
     dial = upstream(loads, "", endpoint="query: {a: '{token.u?}', b: '{token.t?}'},").dial
     assert dial.token_names == {"t"}
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("{with.list?http://127.0.0.1:9222}/json", "{with.list}/json"),
+        ("{with.list?http://127.0.0.1:9222}/json?id={var.a}", "{with.list}/json"),
+        ("https://h/{with.topic:str?news}/x?key=1", "https://h/{with.topic}/x"),
+        ("https://h:1/x?y={with.topic?news}", "https://h:1/x"),
+    ],
+)
+def test_a_call_is_named_by_its_url_without_defaults_and_query(loads: Loads, url: str, shown: str) -> None:
+    (step,) = session(loads, f'before: [{{http: {{get: "{url}"}}, set: {{a: .a}}}}]').before
+    assert step.shown == f"GET {shown}"
