@@ -138,7 +138,7 @@ CASES = [
     ),
     Case(
         "slack", SlackServer, {}, lambda server: server.event(f"e{server.tickets}", "hi"),
-        {"type": "event_callback", "event": {"type": "message", "text": "hi"}}, url=None, tokens=("slack",),
+        {"type": "event_callback", "event_id": "Eve1", "event": {"type": "message", "text": "hi"}}, url=None, tokens=("slack",),
         closes={1006: "retry", 1000: "retry"},
     ),
     Case(
@@ -194,6 +194,7 @@ CASES = [
         "nostr", Relay, {"filter": {"kinds": [1]}},
         lambda server: server.publish({"id": f"e{len(server.stored)}", "kind": 1}),
         {"id": "e0", "kind": 1}, closes={1006: "retry", 1000: "retry"}, refused=({"filter": {"kinds": [4]}}, "stop"),
+        request=({"id": "e9", "kind": 1}, ["OK", "e9", True, ""]),
         gone=lambda server: not server.subscriptions,
     ),
     Case(

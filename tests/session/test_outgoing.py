@@ -132,6 +132,16 @@ def test_a_reply_to_a_message_without_a_reference_cannot_be_told() -> None:
     assert len(host.receive({"id": 41}).of(a.Reply)) == 1
 
 
+def test_a_reply_may_be_told_by_a_part_of_the_message() -> None:
+    host, channel = ready('outgoing: [EVENT, "{msg}"]\nreply: [OK, "{msg.event.id}"]')
+    asked = [host.send(channel, {"event": {"id": name}}, reply=True) for name in "ab"]
+    host.receive(["OK", "b", True], ["NO", "a"], ["OK", "c"])
+    assert [reply.message for reply in host.of(a.Reply)] == asked[1:]
+    with pytest.raises(NotSent, match=r"nothing for '{msg.event.id}'"):
+        host.send(channel, {"event": 1}, reply=True)
+    host.send(channel, {"event": 1})
+
+
 def test_limits_send_is_kept_in_every_stretch_of_time() -> None:
     host, channel = ready("limits: {send: 5/s}")
     for number in range(12):

@@ -29,6 +29,11 @@ class Equality(NamedTuple):
     wanted: Any
     """A ``Template``, or a JSON scalar."""
 
+    @property
+    def spaces(self) -> set[str]:
+        """The namespaces that the wanted value names."""
+        return {space for space, _ in self.wanted.references} if isinstance(self.wanted, Template) else set()
+
     def find(self, value: Any) -> Any:
         """Give what a value has at the path; ``ABSENT``: nothing."""
         for step in self.path:

@@ -31,8 +31,8 @@ class SlackServer(ScriptedServer):
         assert set(message) == {"envelope_id"}
         self.acknowledged.append(message["envelope_id"])
 
-    def event(self, envelope: str, text: str) -> None:
-        payload = {"type": "event_callback", "event": {"type": "message", "text": text}}
+    def event(self, envelope: str, text: str, event_id: str = "") -> None:
+        payload = {"type": "event_callback", "event_id": event_id or f"Ev{envelope}", "event": {"type": "message", "text": text}}
         self.say({"type": "events_api", "envelope_id": envelope, "accepts_response_payload": False, "payload": payload})
 
     def ask_to_go(self, reason: str) -> None:

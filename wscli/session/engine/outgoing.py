@@ -25,6 +25,7 @@ __all__ = ["AskedReply", "LetOut", "Outbound", "OutgoingMessage", "RateWindow", 
 
 _MASK: dict[str, int | str] = {"int": 0, "str": "0", "uuid": "00000000-0000-0000-0000-000000000000"}
 _SEE = "`wscli explain endpoints.session.outgoing` says what the session makes of a message"
+_REPEATED = "put it where the server's answer has it, or give --match"
 _MOST_TIMES = 10_000
 """Times that are remembered; a rate of more events is the same rate over a shorter stretch."""
 _RESERVED = 20
@@ -105,6 +106,8 @@ class OutgoingMessage:
     """Whether ``Reply`` is wanted, and for its sender alone."""
     own_id: float | str | None = None
     """The id that its sender gave it, where the reply is to have that again."""
+    said: Any = None
+    """What a program said, decoded, where its reply is told by that."""
     cancelled: bool = False
     """Whether the step that it belongs to was stopped; it is not sent then."""
     render: Callable[[Any], Unit] = field(default=lambda _: Unit(b"", False), repr=False)
@@ -136,6 +139,9 @@ class Outbound:
         self._pace = RateWindow(core.plan.limits.send, reserve=sends)
         self._frames = core.plan.frames
         self.ids = RequestIds(core.plan)
+        leaves = () if core.plan.reply is None else core.plan.reply.equalities
+        self._told_by = [leaf for leaf in leaves if "msg" in leaf.spaces]
+        """What of a program's message its reply has."""
         self.last = core.clock.monotonic()
         """When the last message was let out."""
 
@@ -203,14 +209,22 @@ class Outbound:
             render(trial)
         except TemplateError as error:
             raise NotSent(f"the message cannot be wrapped: {error}", _SEE) from None
-        if trial.ref is None and reply == "private":
+        said = decode_any(payload) if reply is not None and self._told_by else None
+        if reply is not None and (problem := self._untold(part, said, trial.ref)):
+            if reply != "private":
+                raise NotSent(f"no reply can be told: the message {problem}", _REPEATED)
             reply = None  # there is none, or nothing tells it
-        elif trial.ref is None and reply is not None:
-            raise NotSent(
-                "no reply can be told: the message has no reference, such as '{ref.int}'",
-                "put it where the server's answer has it, or give --match",
-            )
-        return OutgoingMessage(part.channel, by_user=True, ref=ref, reply=reply, own_id=own_id, render=render)
+        return OutgoingMessage(
+            part.channel, by_user=True, ref=ref, reply=reply, own_id=own_id, said=said, render=render
+        )
+
+    def _untold(self, part: Part, said: Any, ref: Any) -> str:
+        """Say what a program's message lacks to have its reply told from others; '': nothing."""
+        if not self._told_by:
+            return "has no reference, such as '{ref.int}'" if ref is None else ""
+        scope = {**part.scope, "msg": said, "sent": {"ref": ref}}
+        lacks = next((leaf.wanted.source for leaf in self._told_by if leaf.key(scope) is ABSENT), None)
+        return "" if lacks is None else f"has nothing for '{lacks}'"
 
     def _value(self, payload: bytes, *, binary: bool, private: bool) -> Any:
         """Decode what a program sends, where something of it is needed; ``ABSENT``: it is sent as it is."""

@@ -17,6 +17,7 @@ from wscli.config.reading.nodes import Branch
 from wscli.session.models import ResumeModel, SessionLimitsModel, SessionModel
 from wscli.session.plan import Resume, SendAction, SessionLimits, SessionPlan, Step
 from wscli.templates import NAMESPACES, JsonTemplate
+from wscli.templates.shapes import Shape
 
 __all__ = ["CompiledSession", "compile_session"]
 
@@ -24,7 +25,7 @@ _BEFORE = ("token", "param", "with", "var", "now")
 _HELLO = (*_BEFORE, "ref")
 _SUBSCRIBE = (*_HELLO, "sub")
 _OUTGOING = ("param", "with", "var", "sub", "ref", "now")
-_REPLY = ("param", "with", "var", "sub", "sent")
+_REPLY = ("param", "with", "var", "sub", "sent", "msg")
 BYE_WITHIN = 2.0
 LONGEST_BYE = 30.0
 
@@ -67,7 +68,7 @@ def compile_session(located: Located, context: Context, *, share: bool) -> Compi
         outgoing=outgoing,
         outgoing_takes_binary=_takes_binary(located.get("outgoing")),
         merge=merge,
-        reply=site.shape(located.get("reply"), _REPLY, of_channel=True, sent=sent),
+        reply=_reply(located.get("reply"), site, sent),
         limits=_limits(located.get("limits"), site),
         close=1000 if model is None else model.close,
         frames=frames,
@@ -120,6 +121,14 @@ def _merge(located: Located | None, site: Site) -> JsonTemplate | None:
         site.add(located, f'must be a mapping, such as {{id: "{{ref.int}}"}}, not {site.quoted(located)}')
         return None
     return site.message(located, _OUTGOING, of_channel=True)
+
+
+def _reply(located: Located | None, site: Site, sent: str | None) -> Shape | None:
+    shape = site.shape(located, _REPLY, of_channel=True, sent=sent)
+    leaves = () if shape is None else shape.equalities
+    if located is not None and shape is not None and not any({"sent", "msg"} & leaf.spaces for leaf in leaves):
+        site.add(located, "it must name {sent.ref}, or what is sent, as {msg.id}, to tell whose reply it is")
+    return shape
 
 
 def first_kind(steps: tuple[Step, ...]) -> str | None:

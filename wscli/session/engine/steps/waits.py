@@ -9,7 +9,7 @@ from wscli.jsontext import json_key
 from wscli.session.engine.index import leaf_value
 from wscli.session.engine.outgoing import OutgoingMessage
 from wscli.session.plan import Alternative, HttpAction, RunAction, Step
-from wscli.templates import Scope, Template
+from wscli.templates import Scope
 from wscli.templates.paths import ABSENT
 from wscli.templates.shapes import Equality, Shape
 
@@ -20,6 +20,7 @@ _LARGEST_SEEN = 16 << 10
 MOST_REPLIES = 10_000
 """Messages whose reply is awaited on one connection; of more the oldest is forgotten."""
 _INDEXED = {"sent", "with", "param"}
+_TELLS = {"sent", "msg"}
 
 
 class Awaiting:
@@ -126,16 +127,16 @@ class Replies:
         self.count = 0
         self._shape = shape
         leaves = () if shape is None else shape.equalities
-        self._leaf = next((leaf for leaf in leaves if "sent" in _names(leaf)), None)
+        self._leaf = next((leaf for leaf in leaves if _TELLS & leaf.spaces), None)
         self._value = None if self._leaf is None else leaf_value(self._leaf.path)
         self._by_key: dict[Any, tuple[OutgoingMessage, Scope]] = {}
         self._keys: dict[OutgoingMessage, Any] = {}
 
     def enter(self, message: OutgoingMessage, scope: Scope) -> None:
         """Wait for the reply to a message; of too many the oldest is forgotten."""
-        if self._leaf is None or message.ref is None:
+        if self._leaf is None:
             return
-        scope = {**scope, "sent": {"ref": message.ref}}
+        scope = {**scope, "sent": {"ref": message.ref}, "msg": message.said}
         key = self._keys[message] = self._leaf.key(scope)
         self._by_key[key] = (message, scope)
         if len(self._by_key) > MOST_REPLIES:
@@ -198,8 +199,4 @@ def _common_leaf(alternatives: Sequence[Alternative]) -> Equality | None:
 
 
 def _indexed(leaf: Equality) -> bool:
-    return bool(names := _names(leaf)) and names <= _INDEXED
-
-
-def _names(leaf: Equality) -> set[str]:
-    return {space for space, _ in leaf.wanted.references} if isinstance(leaf.wanted, Template) else set()
+    return bool(names := leaf.spaces) and names <= _INDEXED
