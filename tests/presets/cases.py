@@ -138,8 +138,8 @@ CASES = [
     ),
     Case(
         "slack", SlackServer, {}, lambda server: server.event(f"e{server.tickets}", "hi"),
-        {"type": "event_callback", "event_id": "Eve1", "event": {"type": "message", "text": "hi"}}, url=None, tokens=("slack",),
-        closes={1006: "retry", 1000: "retry"},
+        {"type": "event_callback", "event_id": "Eve1", "event": {"type": "message", "text": "hi"}},
+        url=None, tokens=("slack",), closes={1006: "retry", 1000: "retry"},
     ),
     Case(
         "centrifugo", CentrifugoServer, {"channel": "news"}, lambda server: server.publish("news", {"id": 1}),

@@ -32,7 +32,8 @@ class SlackServer(ScriptedServer):
         self.acknowledged.append(message["envelope_id"])
 
     def event(self, envelope: str, text: str, event_id: str = "") -> None:
-        payload = {"type": "event_callback", "event_id": event_id or f"Ev{envelope}", "event": {"type": "message", "text": text}}
+        event = {"type": "message", "text": text}
+        payload = {"type": "event_callback", "event_id": event_id or f"Ev{envelope}", "event": event}
         self.say({"type": "events_api", "envelope_id": envelope, "accepts_response_payload": False, "payload": payload})
 
     def ask_to_go(self, reason: str) -> None:
