@@ -89,7 +89,7 @@ class ScriptedSession:
         member = self.joining.pop(name, None) or self.subscribed.pop(name)
         self.listener.refused(member, verdict, failure)
 
-    def leave(self, member: Member, *, last: bool) -> None:
+    def leave(self, member: Member) -> None:
         assert not self.ended
         was = self.joining.pop(member.name, None) or self.subscribed.pop(member.name)
         assert was is member

@@ -65,9 +65,7 @@ _Keep = Annotated[
     Annotated[Any, _named({"seq": ".s"})],
     Field(description="by name, a path into the message or a template, beyond this connection"),
 ]
-_DURATION = WithJsonSchema({"type": "string", "examples": ["25s"]})
-_Duration = Annotated[Any, _DURATION]
-_REGEX = WithJsonSchema({"type": "string"})
+_Duration = Annotated[Any, WithJsonSchema({"type": "string", "examples": ["25s"]})]
 
 
 class AlternativeModel(StrictModel):

@@ -157,7 +157,7 @@ class Channel:
         if self._may_reconnect and self.subscription.has_neighbours and self.state in (S.READY, S.HANDSHAKING):
             self.subscription.resubscribe()
         elif self._may_reconnect:
-            self.subscription.redial("restarted by hand")
+            self.subscription.redial()
         else:
             self.start()
 
@@ -169,7 +169,7 @@ class Channel:
         """
         self.check_rotation()
         if self._may_reconnect:
-            self.subscription.rotate("rotated by hand")
+            self.subscription.rotate()
         else:
             self.start()
 

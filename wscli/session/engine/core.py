@@ -58,7 +58,6 @@ class Core:
         self.channels: dict[str, ChannelPart] = {}
         self.ready = False
         """Whether ``hello`` is over."""
-        self.resuming = False
         self.now = Lost({})
         """What is on this connection."""
         self.before = memory.lost

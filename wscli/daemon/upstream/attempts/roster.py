@@ -172,8 +172,7 @@ class Roster:
     def _leave(self, attempt: Attempt, member: Member) -> None:
         if attempt.members.get(member) in ("joining", "subscribed"):
             attempt.members[member] = "leaving"
-            last = "joining" not in attempt.members.values() and "subscribed" not in attempt.members.values()
-            attempt.session.leave(member, last=last)
+            attempt.session.leave(member)
 
     def _ended(self, member: Member, failure: Failure) -> None:
         """Tell a channel that it is not subscribed any more, and show what it waits for on a ready upstream."""

@@ -38,7 +38,7 @@ class NoSession:
         """Be subscribed."""
         self._listener.subscribed(member, resumed=False)
 
-    def leave(self, member: Member, *, last: bool) -> None:
+    def leave(self, member: Member) -> None:
         """Be unsubscribed."""
         self._listener.unsubscribed(member)
 

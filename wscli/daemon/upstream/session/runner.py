@@ -139,7 +139,7 @@ class SessionRunner:
         if not self._relay.join(member):
             self._feed(partial(self._session.join, member))
 
-    def leave(self, member: Member, *, last: bool) -> None:
+    def leave(self, member: Member) -> None:
         """Unsubscribe a channel, or give its subscription up."""
         self._feed(partial(self._session.leave, member))
 

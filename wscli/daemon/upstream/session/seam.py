@@ -124,8 +124,8 @@ class ConnectionSession(Protocol):
     def join(self, member: Member) -> None:
         """Subscribe a channel; called only after ``ready``, the critical channels first."""
 
-    def leave(self, member: Member, *, last: bool) -> None:
-        """Unsubscribe a channel, or give its subscription up; ``last`` says that no other channel is subscribed."""
+    def leave(self, member: Member) -> None:
+        """Unsubscribe a channel, or give its subscription up."""
 
     async def send(
         self, member: Member, payload: bytes, *, binary: bool, timeout: float | None, reply: AwaitedReply | None = None

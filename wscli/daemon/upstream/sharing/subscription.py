@@ -106,14 +106,14 @@ class Subscription:
         """Resolve the name of the server again, if no route leads to the addresses that it had."""
         self.upstream.destination.look_again()
 
-    def redial(self, text: str) -> None:
-        """Close the connection, and open another."""
-        self.upstream.feed(RedialRequested(text))
+    def redial(self) -> None:
+        """Close the connection by hand, and open another."""
+        self.upstream.feed(RedialRequested("restarted by hand"))
 
-    def rotate(self, text: str) -> None:
-        """Open another connection before the present one is closed; where none is ready, connect."""
+    def rotate(self) -> None:
+        """Open another connection by hand before the present one is closed; where none is ready, connect."""
         if not self.upstream.attempts.moving:  # else that is under way
-            self.upstream.feed(ReplaceRequested(text))
+            self.upstream.feed(ReplaceRequested("rotated by hand"))
 
     async def send(
         self,
@@ -176,8 +176,8 @@ class Subscription:
         if (record := self.last_attempt) is not None and record.session is not None:
             record.session.forget(self.member.name)
 
-    def move(self, upstream: Upstream, text: str) -> bool:
-        """Go on with another upstream, and say whether that opens there."""
+    def move(self, upstream: Upstream) -> bool:
+        """Go on with another upstream, since the configuration changed, and say whether that opens there."""
         joined = self.member.joined
         if joined:
             self.leave(by_hand=True)
@@ -185,6 +185,6 @@ class Subscription:
         self.upstream = upstream
         upstream.subscribers.members.append(self.member)
         if joined:
-            self.join(Used("redial", text))
+            self.join(Used("redial", "the configuration changed"))
         self.member.subscriber.mirror(upstream.snapshot)
         return joined

@@ -93,7 +93,7 @@ class Upstreams:
             if plan.session == before.session:
                 return "updated"
             return "restarted" if plan.rotate is None else "rotated"  # as the first channel has it do
-        moved = subscription.move(self._find(new, member, but=upstream), "the configuration changed")
+        moved = subscription.move(self._find(new, member, but=upstream))
         self._left(upstream)
         return "restarted" if moved else "updated"
 
