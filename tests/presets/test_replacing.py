@@ -60,6 +60,7 @@ async def test_each_message_of_both_connections_arrives_once(
             for number in range(ROUNDS):
                 before = channel.counters.received
                 await eventually(lambda before=before: channel.counters.received > before + 30)
+                await eventually(lambda: channel.subscription.healthy)
                 ask(server)
                 await eventually(lambda number=number: len(server.dialled) == number + 2)
                 await eventually(lambda: len(address.links) == 1)

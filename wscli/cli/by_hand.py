@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from wscli.control.requests import PauseRequest
 
 _noncritical_option = click.option("--noncritical", is_flag=True, help="All channels with critical: false.")
-
-
 _Verb = Literal["start", "stop", "restart", "rotate", "resubscribe", "pause", "resume"]
 
 
