@@ -91,6 +91,16 @@ def test_what_is_no_list_is_not_sent_to_a_server_that_would_close_for_it(message
         one.send("main", {"target": "Send", "arguments": message})
 
 
+def test_socket_io_shows_an_event_without_its_attachments(client: Make) -> None:
+    server = SocketIoServer()
+    one = client(preset_file("socket.io", {"main": {"event": "pic"}}, url=URL), server).dial("main")
+    server.line.send('451-["pic",{"_placeholder":true,"num":0},"cat"]')
+    server.line.send(b"\x89PNG")
+    server.emit("pic", "text")
+    one.advance(0)
+    assert one.members["main"].shown == [["pic", {"_placeholder": True, "num": 0}, "cat"], ["pic", "text"]]
+
+
 def test_socket_io_channels_of_one_connection_get_their_events(client: Make) -> None:
     server = SocketIoServer()
     channels = {"main": {"event": "a", "emit": ["join", "room"], "leave": ["leave", "room"]}, "b": {"event": "b"}}
