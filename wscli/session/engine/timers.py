@@ -22,6 +22,8 @@ _SHORTEST = 0.01
 _OFF = (0, "", "ms", "s", "m", "h", "d")
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(ms|s|m|h|d)?")
 """What may be shown of a value that a server gave."""
+_TINY = re.compile(r"[0-9](\.[0-9]+)?e-[0-9]+(ms|s|m|h|d)")
+"""How Python writes numbers below 0.0001."""
 _RECONNECT = Verdict(Action.RECONNECT)
 
 
@@ -99,13 +101,15 @@ class _Timer:
             return 0.0
         if value in _OFF:
             return 0.0
+        if _TINY.fullmatch(str(value)):
+            return _SHORTEST
         try:
             seconds = parse_duration(value) if isinstance(value, str) else -1.0
         except ValueError:
             seconds = -1.0
         if seconds < 0:
             shown = f": {value!r}" if _NUMBER.fullmatch(str(value)) else ""
-            text = f"{self._timer.place}: invalid interval{shown}; it must be a duration with its unit"
+            text = f"{self._timer.place}: invalid interval{shown}; it must be a positive number with its unit"
             self._core.fail(self._part, "timer", text)
             return 0.0
         return max(seconds, _SHORTEST) if seconds else 0.0
