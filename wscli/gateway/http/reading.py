@@ -15,16 +15,14 @@ from wscli.daemon.fanout.readers import reading
 from wscli.daemon.fanout.socket_writer import SocketWriter, hear
 from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
-from wscli.errors import ChannelUnavailable, UsageError
+from wscli.errors import ChannelUnavailable
 from wscli.gateway.clients.closing import INTERNAL_ERROR, STOPPED, CloseReason, reason_to_close
 from wscli.gateway.clients.keepalive import abort_socket, keepalive_of_clients
 from wscli.gateway.handshake import Handshake
-from wscli.gateway.http.parameters import read_count, read_flag, read_seconds
 from wscli.gateway.http.pulse import Pulse
 from wscli.gateway.http.records import ReadOptions, RecordFeed
+from wscli.gateway.parameters import read_count, read_cursor, read_flag, read_seconds, read_start
 from wscli.gateway.requests import query
-from wscli.history.memory import History
-from wscli.history.records import Position, Start
 from wscli.timing import OneShot, Schedule
 
 __all__ = ["HttpReading", "NothingMore", "read_request_options"]
@@ -42,47 +40,27 @@ class NothingMore(Exception):
 async def read_request_options(channel: Channel, request: Request) -> ReadOptions:
     """Read ``?after=CURSOR``, ``last=N``, ``limit=N``, ``wait=T`` and ``follow=0|1``, and the request's headers.
 
+    By default a stream begins with the next message, and a read with the oldest that is kept, as ``wscli tail`` does.
     A ``Last-Event-ID`` counts more than the query: it is what a client has read of the same URL.
 
     Raises:
         UsageError: a value is invalid.
     """
-    given = query(request.path)
-    await channel.history.opened()
+    given, history = query(request.path), channel.history
+    await history.opened()
     events = any(_EVENTS in one.lower() for one in request.headers.get_all("Accept"))
     follow = read_flag("follow", given.get("follow", "1" if events else "0"))
-    resumed = request.headers.get_all("Last-Event-ID")
-    if resumed:
-        start = _after(channel.history, resumed[-1], "Last-Event-ID")
-    else:
-        start = _start(channel.history, given, follow=follow)
+    start = read_start(history, given)
+    if resumed := request.headers.get_all("Last-Event-ID"):
+        start = history.seek_after(read_cursor("Last-Event-ID", resumed[-1]))
     return ReadOptions(
-        start=start,
+        start=start or (history.seek_last(0) if follow else history.seek_start()),
         events=events,
         follow=follow,
         wait=read_seconds("wait", given["wait"]) if "wait" in given else 0.0,
         limit=read_count("limit", given["limit"]) if "limit" in given else None,
         head_only=request.method == "HEAD",
     )
-
-
-def _start(history: History, given: Mapping[str, str], *, follow: bool) -> Start:
-    """Seek; by default the next message when following, else the oldest kept, as ``wscli tail`` does."""
-    if "last" in given and "after" in given:
-        raise UsageError("'last' and 'after' exclude each other", "give one of them")
-    if "after" in given:
-        return _after(history, given["after"], "after")
-    if "last" in given:
-        return history.seek_last(read_count("last", given["last"]))
-    return history.seek_last(0) if follow else history.seek_start()
-
-
-def _after(history: History, text: str, name: str) -> Start:
-    try:
-        return history.seek_after(Position.parse(text))
-    except ValueError:
-        hint = "a cursor is a record's epoch and seq, such as k3f9:17"
-        raise UsageError(f"invalid {name}: {text[:60]!r}", hint) from None
 
 
 class HttpReading:

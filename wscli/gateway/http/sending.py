@@ -12,7 +12,7 @@ from wscli.daemon.channel.channel import Channel
 from wscli.daemon.channel.sending import check_text
 from wscli.errors import ExitCode, NotSent, UsageError
 from wscli.gateway.handshake import Handshake
-from wscli.gateway.http.parameters import read_flag, read_seconds
+from wscli.gateway.parameters import read_flag, read_seconds
 from wscli.gateway.requests import query
 from wscli.session.actions import MessageRefused
 
@@ -60,7 +60,7 @@ async def read_posted(handshake: Handshake, request: Request) -> Posted:
         ClientGone: the client did not send all of it.
     """
     given = query(request.path)
-    queued = read_flag("queue", given.get("queue", "0"))
+    queued = "queue" in given and read_flag("queue", given["queue"] or "1")
     foreign = {"timeout"} if queued else {"key", "ttl"}
     if unfit := sorted(foreign & given.keys()):
         hint = "messages in the outbox have 'ttl' instead" if queued else "give 'queue' as well"
