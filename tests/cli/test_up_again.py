@@ -124,7 +124,7 @@ def test_a_foreground_manager_runs_without_a_home(wscli: Wscli) -> None:
     with wscli.up(LAZY) as manager:
         queued = wscli("send", "c", "m", "--queue")
         assert (queued.returncode, "HOME is not set" in queued.stderr) == (7, True)
-        assert wscli("status", "--check").returncode == 0
+        assert wscli("status", "--check", "-i", "app").returncode == 0
         assert manager.stop() == 0
     detached = wscli("up", "-d", "-c", "app.yaml")
     assert (detached.returncode, "HOME is not set" in detached.stderr) == (1, True)
@@ -145,7 +145,7 @@ def test_a_service_keeps_its_files_where_its_unit_says(wscli: Wscli, name: str) 
     wscli.runtime = wscli.directory / "own"
     with wscli.up(LAZY):
         assert sorted(path.name for path in wscli.runtime.iterdir()) == ["app.json", "app.lock", "app.sock"]
-        assert wscli("status", "--check").returncode == 0
+        assert wscli("status", "--check", "-i", "app").returncode == 0
         del wscli.env["RUNTIME_DIRECTORY"]
         assert wscli("status", WSCLI_RUNTIME_DIR=str(wscli.runtime)).returncode == 0
         assert [path.name for path in Path(wscli.directory, "state").iterdir()] == ["app.lock"]

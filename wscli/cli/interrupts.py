@@ -11,7 +11,7 @@ from types import FrameType
 from wscli.control.output import Output
 from wscli.errors import ExitCode, TimedOut
 
-__all__ = ["interruptible", "woken"]
+__all__ = ["interruptible", "uninterrupted", "woken"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
 
@@ -39,6 +39,23 @@ def interruptible(output: Output, timeout: float | None) -> Iterator[int | None]
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in zip(_SIGNALS, before, strict=True):
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Have a SIGINT that comes meanwhile interrupt at the end, so that what stands inside is done whole."""
+    numbers: list[int] = []
+    try:
+        before = signal.signal(signal.SIGINT, lambda number, frame: numbers.append(number))
+    except ValueError:  # signals are the main thread's
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if numbers and callable(before):
+        before(numbers[0], None)
 
 
 @contextlib.contextmanager

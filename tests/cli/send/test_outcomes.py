@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import subprocess
 from typing import Any
@@ -15,6 +16,7 @@ from tests.cli.commands import Cli, cli, start
 from tests.client.scene import Scene, running
 from tests.daemon.served import link_of
 from tests.waiting import eventually
+from wscli.cli.interrupts import uninterrupted
 from wscli.cli.send.outcomes import Outcomes
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown, WscliError
 
@@ -153,6 +155,15 @@ def test_bytes_are_acknowledged_as_well_and_what_is_no_text_is_not_sent(running:
     done = running.command("send", "echo", "--wait-ack", ".", "--json", input=b'{"id": 1}\n\xff\n')
     assert (done.returncode, "byte 0 of 1 is 0xff" in done.stderr) == (7, True)
     assert [json.loads(line)["outcome"] for line in done.stdout.splitlines()] == ["acked", "rejected"]
+
+
+def test_an_interrupt_after_the_outcome_tells_nothing_more(capfd: pytest.CaptureFixture[str]) -> None:
+    outcomes = Outcomes("calls", enabled=True)
+    with contextlib.suppress(KeyboardInterrupt), outcomes.reporting(), uninterrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        outcomes.succeeded("sent")
+        outcomes.settled()
+    assert [json.loads(line)["outcome"] for line in capfd.readouterr().out.splitlines()] == ["sent"]
 
 
 def test_an_interrupt_does_not_change_what_was_sent_before(capfd: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wscli.cli.interrupts import uninterrupted
 from wscli.cli.request import decoded
 from wscli.cli.send.outcomes import Outcomes
 from wscli.cli.send.sender import Sender
@@ -55,8 +56,10 @@ class AckedSender(Sender):
                 except KeyboardInterrupt:
                     self._outcomes.lost(1)
                     raise
-            self._add(1, len(message))
-            self._outcomes.succeeded("acked")
+                with uninterrupted():
+                    self._add(1, len(message))
+                    self._outcomes.succeeded("acked")
+                    self._outcomes.settled()
 
     def _ask(self, message: str | bytes) -> None:
         channel = self._args["channel"]

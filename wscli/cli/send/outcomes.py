@@ -20,7 +20,7 @@ class Outcomes:
         self._channel = channel
         self._output = Output(sys.stdout.fileno()) if enabled and sys.stdout is not None else None
         self._failed = False
-        self._handed_over = False
+        self._handed_over = self._settled = False
         self._lost = 0
 
     def sent(self) -> None:
@@ -30,6 +30,10 @@ class Outcomes:
     def lost(self, count: int) -> None:
         """Note that so many messages were under way together, each with an unknown outcome."""
         self._lost = count
+
+    def settled(self) -> None:
+        """Note that the messages in ``reporting`` have their outcome: a later interrupt tells of none."""
+        self._settled = True
 
     def succeeded(self, outcome: str, count: int = 1) -> None:
         """Print that messages were ``sent``, or ``acked``."""
@@ -42,14 +46,15 @@ class Outcomes:
     @contextlib.contextmanager
     def reporting(self) -> Iterator[None]:
         """Print the outcome of the message that fails or is interrupted in here, or of the lost ones, once."""
-        self._handed_over = False
+        self._handed_over = self._settled = False
         try:
             yield
         except WscliError as error:
             self._fail(error.exit_code, error.message)
             raise
         except KeyboardInterrupt:
-            self._fail(ExitCode.INTERRUPTED, "interrupted")
+            if not self._settled:
+                self._fail(ExitCode.INTERRUPTED, "interrupted")
             raise
 
     def _fail(self, code: int, text: str) -> None:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from wscli.cli.formatting import duration
+from wscli.cli.interrupts import uninterrupted
 from wscli.cli.send.outcomes import Outcomes
 from wscli.cli.send.sender import Sender, hand_over
 from wscli.control.client import ANSWER_GRACE, ManagerConnection, ManagerGone, connect_to, not_ready
@@ -66,11 +67,9 @@ class _QueueingSender(Sender):
             except ManagerGone:
                 text = f"the manager was stopped, and {self._still()} queued, as far as it told"
                 self._give_up(NoInstance(text, f"`wscli up` starts it again; {_LISTED}"))
-            except KeyboardInterrupt:
-                self.leave(ExitCode.INTERRUPTED, "interrupted")
-                raise
-            for told in result_of(answer)["outcomes"]:
-                self._learn(told)
+            with uninterrupted():
+                for told in result_of(answer)["outcomes"]:
+                    self._learn(told)
         if self._failure is not None:
             raise self._failure
 
@@ -124,10 +123,14 @@ def queue_messages(
     with connect_to(selection, timeout=timeout) as client:
         sender = _QueueingSender(client, args, timeout + ANSWER_GRACE, Outcomes(args["channel"], enabled=as_json))
         try:
-            hand_over(sender, message, framing)
-        except WscliError:
-            sender.leave()
+            try:
+                hand_over(sender, message, framing)
+            except WscliError:
+                sender.leave()
+                raise
+            if args.get("watch"):
+                sender.wait(timeout)
+        except KeyboardInterrupt:
+            sender.leave(ExitCode.INTERRUPTED, "interrupted")
             raise
-        if args.get("watch"):
-            sender.wait(timeout)
     return 0

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from wscli.cli.interrupts import woken
+from wscli.cli.interrupts import uninterrupted, woken
 from wscli.cli.printing import note
 from wscli.cli.send.outcomes import Outcomes
 from wscli.cli.stdin import NOT_ENTERED, HungUp, chunks
@@ -71,22 +71,30 @@ class Sender:
             )
         self._size = len(payload)
         header: BlockLine = {"bytes": len(payload), "framing": framing}
-        deadline = deadline_after(self._patience)
-        if self.begun:
-            whole = self._client.send_line(header, payload, timeout=self._patience)
-        else:
-            whole = self._client.start(self.verb, {**self._args, **header}, payload=payload, timeout=self._patience)
-            self.begun = True
+        deadline, whole = deadline_after(self._patience), False
         try:
+            whole = self._write(header, payload)
             answer = self._client.answer(timeout=left_until(deadline))
         except (ManagerGone, TimedOut) as error:
             kind = OutcomeUnknown if whole else NotSent
             if whole:
                 self._outcomes.lost(len(split_block(payload, framing)))
             raise kind(self._counted(error.message), error.hint) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # it may have been written whole
             self._outcomes.lost(len(split_block(payload, framing)))
             raise
+        with uninterrupted():
+            self._take(answer)
+            self._outcomes.settled()
+
+    def _write(self, header: BlockLine, payload: bytes) -> bool:
+        """Write a block, and say whether all of it was."""
+        if self.begun:
+            return self._client.send_line(header, payload, timeout=self._patience)
+        self.begun = True
+        return self._client.start(self.verb, {**self._args, **header}, payload=payload, timeout=self._patience)
+
+    def _take(self, answer: dict[str, Any]) -> None:
         try:
             self.taken(result_of(answer))
         except WscliError as error:

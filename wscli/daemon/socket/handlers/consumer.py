@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from wscli.control.frames import END, end_body, header
 from wscli.control.messages import ConsumersAnswer
-from wscli.control.protocol import success
+from wscli.control.protocol import manager_stopped, success
 from wscli.control.requests import ConsumerChange, ConsumeRequest, ConsumerList, ConsumerReset
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.fanout.consumer_reader import ConsumerReader, ConsumerSource
@@ -24,6 +24,8 @@ __all__ = ["consume", "consumer"]
 
 async def consume(app: App, request: ConsumeRequest, peer: Peer) -> None:
     """Answer with where the stream begins, then send frames and read acknowledgements until the client leaves."""
+    if app.manager.stopping.is_set():  # it may come back already: its last stream is still being ended
+        raise manager_stopped()
     options = options_of(request)
     channel = app.manager.channel(request["channel"])
     consumers = _consumers_of(channel)
