@@ -1,4 +1,4 @@
-"""``python -m bench [tail|start|memory|latency|session]... [--json]``: all of them unless some are named."""
+"""``python -m bench [tail|start|memory|latency|session|path]... [--json]``: all of them unless some are named."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import platform
 from typing import Any
 
-from bench import latency, memory, session, start, tail
+from bench import latency, memory, path, session, start, tail
 
 _SHOW = {
     "tail": tail.show,
@@ -16,6 +16,7 @@ _SHOW = {
     "memory": memory.show,
     "latency": latency.show,
     "session": session.show,
+    "path": path.show,
 }
 
 
@@ -34,6 +35,8 @@ def _measure(name: str, given: argparse.Namespace) -> dict[str, Any]:
             return memory.measure(channels=given.channels, runs=min(given.runs, 3))
         case "session":
             return session.measure(messages=20_000, runs=given.runs * 3)
+        case "path":
+            return path.measure(messages=20_000, runs=given.runs)
         case _:
             return latency.measure(messages=given.runs * 400)
 

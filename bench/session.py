@@ -21,18 +21,12 @@ from wscli.session.actions import Deliver, Send
 from wscli.session.engine.memory import Memory
 from wscli.session.engine.session import RunningSession
 
-__all__ = ["measure", "show"]
+__all__ = ["BATCHES", "CHANNELS", "SESSION", "measure", "payloads", "show"]
 
-_CHANNELS = 200
-_BATCHES = (1, 8, 64)
+CHANNELS = 200
+BATCHES = (1, 8, 64)
 """Messages that arrive in one turn of the loop."""
-_FILE = """\
-version: 1
-endpoints:
-  e:
-    url: ws://127.0.0.1:1
-    share: true
-    session:
+SESSION = """\
       subscribe:
         - send: {id: "{ref.int}", type: subscribe, event: "{with.event}"}
           expect: [{match: {id: "{sent.ref}", success: true}}, {match: {id: "{sent.ref}", success: false}, then: stop}]
@@ -41,9 +35,18 @@ endpoints:
         - {match: {type: ping}, send: {type: pong}, drop: true}
         - {match: {seq: "{any}"}, keep: {seq: .seq}}
       timers: [{every: 30s, do: [{send: {id: "{ref.int}", type: ping}, expect: {id: "{sent.ref}", type: pong}}]}]
+"""
+_FILE = f"""\
+version: 1
+endpoints:
+  e:
+    url: ws://127.0.0.1:1
+    share: true
+    session:
+{SESSION}
       SHOW
 channels:
-  c/{n}: {endpoint: e, with: {event: "{param.n}"}}
+  c/{{n}}: {{endpoint: e, with: {{event: "{{param.n}}"}}}}
 """
 
 
@@ -68,24 +71,25 @@ class _Refs:
 
 def measure(*, messages: int, runs: int) -> dict[str, Any]:
     """Give the best processor time in seconds a message: of decoding alone, and of the session by size of batch."""
-    payloads = _payloads(messages)
+    made = payloads(messages)
     gc.collect()
     gc.freeze()
-    found = [{"name": "decode alone", **{str(size): _best(runs, payloads, 1, _decode) for size in _BATCHES}}]
+    found = [{"name": "decode alone", **{str(size): _best(runs, made, 1, _decode) for size in BATCHES}}]
     for name, shown in (("route and keep", ""), ("and show a part", "show: .event")):
         session = _subscribed(shown)
-        if (delivered := _delivered(session, payloads)) != messages:
+        if (delivered := _delivered(session, made)) != messages:
             raise RuntimeError(f"{messages - delivered} messages reached no channel")
-        found.append({"name": name, **{str(size): _best(runs, payloads, size, session.received) for size in _BATCHES}})
-    return {"messages": messages, "channels": _CHANNELS, "bytes": len(payloads[-1]), "results": found}
+        found.append({"name": name, **{str(size): _best(runs, made, size, session.received) for size in BATCHES}})
+    return {"messages": messages, "channels": CHANNELS, "bytes": len(made[-1]), "results": found}
 
 
-def _payloads(messages: int) -> list[bytes]:
+def payloads(messages: int) -> list[bytes]:
+    """Make messages, each for one of the channels by its ``id``."""
     chance = Random(1)
     event = {"event_type": "state_changed", "data": {"entity_id": "light.kitchen", "new_state": {"state": "on"}}}
     event |= {"origin": "LOCAL", "time_fired": "2026-11-30T10:00:00"}
     return [
-        json.dumps({"id": chance.randint(1, _CHANNELS), "type": "event", "seq": seq, "event": event}).encode()
+        json.dumps({"id": chance.randint(1, CHANNELS), "type": "event", "seq": seq, "event": event}).encode()
         for seq in range(messages)
     ]
 
@@ -101,7 +105,7 @@ def _subscribed(shown: str) -> RunningSession:
         raise RuntimeError("the file has no session")
     session = RunningSession(plan, Memory(), {}, _Refs(), SystemClock(), Random(1), shared=True)
     actions = [*session.begin(), *session.dialling(), *session.opened()]
-    for number in map(str, range(_CHANNELS)):
+    for number in map(str, range(CHANNELS)):
         actions += session.join(_Channel(f"c/{number}", {"n": number}, {"event": number}))
     for action in actions:
         if isinstance(action, Send):
@@ -133,6 +137,6 @@ def _best(runs: int, payloads: Sequence[bytes], size: int, take: Callable[[list[
 
 def show(found: dict[str, Any]) -> str:
     """Lay out the microseconds."""
-    rows = [[one["name"], *(f"{one[str(size)] * 1e6:.2f} us" for size in _BATCHES)] for one in found["results"]]
+    rows = [[one["name"], *(f"{one[str(size)] * 1e6:.2f} us" for size in BATCHES)] for one in found["results"]]
     title = f"a session's part of a message of {found['bytes']} bytes, {found['channels']} channels on one connection"
-    return table(title, ["messages in one turn", *map(str, _BATCHES)], rows)
+    return table(title, ["messages in one turn", *map(str, BATCHES)], rows)

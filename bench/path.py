@@ -1,0 +1,133 @@
+"""What a session costs a message on its whole way, from the transport to the history, against plain channels."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import random
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.measure import median, ratio
+from bench.report import table
+from bench.session import BATCHES, CHANNELS, SESSION, payloads
+from tests.daemon.scripted import ScriptedLink, ScriptedServer
+from tests.daemon.virtual_time import VirtualTime
+from wscli.clock import SystemClock
+from wscli.config.loading import load
+from wscli.core.states import ChannelState
+from wscli.daemon.registry.manager import Manager
+from wscli.process.run import make_manager
+
+__all__ = ["measure", "show"]
+
+_ENDPOINTS = f"""\
+version: 1
+endpoints:
+  plain: {{url: ws://127.0.0.1:1, connect: {{rate: 1000/s}}}}
+  shared:
+    url: ws://127.0.0.1:1
+    share: true
+    session:
+{SESSION}
+channels:
+"""
+_PLAIN = "  p{n}: {{endpoint: plain}}\n"
+_SHARED = "  c{n}: {{endpoint: shared, with: {{event: '{n}'}}}}\n"
+_WAYS = {"one plain channel": (_PLAIN, 1), "plain channels": (_PLAIN, CHANNELS), "and a session": (_SHARED, CHANNELS)}
+"""The channels of each way, by name."""
+
+
+def measure(*, messages: int, runs: int) -> dict[str, Any]:
+    """Give the median processor time in seconds a message, by way and by size of batch; the ways take turns."""
+    return asyncio.run(_measure(payloads(messages), runs))
+
+
+async def _measure(messages: Sequence[bytes], runs: int) -> dict[str, Any]:
+    times: dict[str, dict[int, list[float]]] = {name: defaultdict(list) for name in _WAYS}
+    for _ in range(runs):
+        for size in BATCHES:
+            for name, (channel, count) in _WAYS.items():
+                async with _connected(channel, count) as (manager, links):
+                    times[name][size].append(_time(links, messages, size))
+                    if (received := _received(manager)) != len(messages):
+                        raise RuntimeError(f"{received} of {len(messages)} messages are in histories")
+    medians = {name: {size: median(found) for size, found in by_size.items()} for name, by_size in times.items()}
+    plain, session = medians["plain channels"], medians["and a session"]
+    found = [{"name": name, **_named(BATCHES, by_size.__getitem__)} for name, by_size in medians.items()]
+    found.append({"name": "session - plain", **_named(BATCHES, lambda size: session[size] - plain[size])})
+    ratios = _named(BATCHES, lambda size: ratio(session[size], plain[size]))
+    return {"messages": len(messages), "channels": CHANNELS, "runs": runs, "results": found, "ratios": ratios}
+
+
+def _named(sizes: Iterable[int], value: Callable[[int], float]) -> dict[str, float]:
+    return {str(size): value(size) for size in sizes}
+
+
+@asynccontextmanager
+async def _connected(channel: str, count: int) -> AsyncIterator[tuple[Manager, list[ScriptedLink]]]:
+    """Run a manager until its channels are ready, and give it with its links."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "bench.yaml"
+        path.write_text(_ENDPOINTS + "".join(channel.format(n=number) for number in range(1, count + 1)))
+        plan = load(path, {})
+    server = ScriptedServer(VirtualTime())
+    server.on_message = _accept
+    manager = make_manager(
+        plan,
+        clock=SystemClock(),
+        chance=random.Random(1),
+        open_connection=server.open_connection,
+        reachable=lambda address: True,
+        environ={},
+    )
+    manager.open()
+    try:
+        async with asyncio.timeout(60):
+            for name in plan.channels:
+                await manager.channel(name).wait_for({ChannelState.READY})
+        yield manager, server.links
+    finally:
+        await manager.close()
+
+
+def _received(manager: Manager) -> int:
+    return sum(manager.channel(name).history.last for name in manager.plan.channels)
+
+
+def _accept(link: ScriptedLink, payload: bytes) -> None:
+    """Answer a subscription."""
+    asyncio.get_running_loop().call_soon(link.say, json.dumps({"id": json.loads(payload)["id"], "success": True}))
+
+
+def _time(links: Sequence[ScriptedLink], messages: Sequence[bytes], size: int) -> float:
+    """Hand each turn's messages to the links, and give the processor time of one message."""
+    deliveries: list[tuple[Callable[[list[bytes], None], None], list[bytes]]] = []
+    for at in range(0, len(messages), size):
+        by_link: dict[ScriptedLink, list[bytes]] = defaultdict(list)
+        for message in messages[at : at + size]:
+            by_link[links[json.loads(message)["id"] % len(links)]].append(message)
+        deliveries += [(link.listener.on_batch, batch) for link, batch in by_link.items()]
+    gc.collect()
+    gc.freeze()
+    began = time.process_time()
+    for receive, batch in deliveries:
+        receive(batch, None)
+    spent = time.process_time() - began
+    gc.unfreeze()
+    return spent / len(messages)
+
+
+def show(found: dict[str, Any]) -> str:
+    """Lay out the microseconds."""
+    sizes = list(map(str, BATCHES))
+    rows = [[one["name"], *(f"{one[size] * 1e6:.2f} us" for size in sizes)] for one in found["results"]]
+    rows.append(["session : plain", *(f"{found['ratios'][size]:.2f}" for size in sizes)])
+    title = f"a message from the transport to the history, {found['channels']} channels; median of {found['runs']}"
+    return table(title, ["messages in one turn", *sizes], rows)
