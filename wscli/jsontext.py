@@ -23,7 +23,7 @@ def decode_json(text: str | bytes) -> Any:
         ValueError: it is not JSON, not UTF-8, or nested deeper than 200.
     """
     try:
-        return from_json(text)
+        return from_json(text, cache_strings="keys")
     except (ValueError, TypeError) as error:  # TypeError: a text with half of a surrogate pair
         return _decode_odd(text, error)
 
@@ -31,7 +31,7 @@ def decode_json(text: str | bytes) -> Any:
 def decode_any(payload: bytes) -> Any:
     """Give the value of a message: its JSON, or else its text, or else the bytes."""
     try:
-        return from_json(payload)
+        return from_json(payload, cache_strings="keys")  # values are seldom those of another message
     except ValueError as error:
         try:
             return _decode_odd(payload, error)
