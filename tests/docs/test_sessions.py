@@ -84,7 +84,7 @@ def test_route_and_show(grown: Grown) -> None:
     server.say({"type": "message", "subscription": 99, "body": {}})
     one.advance(0)
     assert one.members["prices"].shown == [{"gold": 1}]
-    assert one.session.unrouted == 1
+    assert one.unrouted.messages == 1
 
 
 def test_share(grown: Grown) -> None:

@@ -20,6 +20,7 @@ from wscli.config.loading import load
 from wscli.core.failures import Failure, FailureKind, Verdict
 from wscli.core.verdicts import decide
 from wscli.daemon.upstream.refs import Refs
+from wscli.daemon.upstream.services import Unrouted
 from wscli.session import actions
 from wscli.session.engine.memory import Memory
 from wscli.session.engine.outgoing import AskedReply
@@ -39,8 +40,7 @@ class Client:
         self.plan = load(file, environ)
         self.server = server
         self.tokens = dict.fromkeys(self.plan.tokens, "good")
-        self.clock = VirtualClock()
-        self.numbers = itertools.count()
+        self.clock, self.numbers = VirtualClock(), itertools.count()
         self.due: dict[int, int] = {}
         self.inbox: list[str | bytes] = []
         self.together = True
@@ -48,14 +48,14 @@ class Client:
         self.refs, self.memory = Refs(), Memory()
         self.members: dict[str, Member] = {}
         self.session: RunningSession
-        self.open = self.ready = self.resumed = False
+        self.open = self.ready = self.resumed = self.over = False
+        self.unrouted = Unrouted()
         self.closed: tuple[int, str] | None = None
         """By the server."""
         self.verdict: Verdict | None = None
         """The first on the connection."""
         self.reason = ""
         self.replies: list[Any] = []
-        self.over = False
         self.acknowledging = True
         """Whether the history commits at once."""
         self.acks: list[int] = []
@@ -181,8 +181,7 @@ class Client:
 
     def _do(self, todo: list[Any]) -> None:
         for action in todo:
-            handler = _HANDLERS.get(type(action))
-            if handler is not None:
+            if (handler := _HANDLERS.get(type(action))) is not None:
                 handler(self, action)
 
     def _call(self, call: actions.Call) -> None:
@@ -294,6 +293,7 @@ _HANDLERS: Mapping[type, Callable[[Client, Any], None]] = {
     actions.JudgeChannel: Client._refused,
     actions.SubscriptionReady: Client._subscribed,
     actions.RecordGap: Client._gap,
+    actions.CountUnrouted: lambda client, action: client.unrouted.count(action),
     actions.Unsubscribed: Client._unsubscribed,
     actions.Reply: Client._reply,
     actions.ByeOver: Client._over,

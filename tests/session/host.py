@@ -186,6 +186,11 @@ class Host:
         return [one for one in self.actions if isinstance(one, kind)]
 
     @property
+    def unrouted(self) -> int:
+        """How many messages were no channel's."""
+        return sum(one.messages for one in self.of(a.CountUnrouted))
+
+    @property
     def ready(self) -> list[str]:
         """The channels that became ready, in order."""
         return [one.channel.name for one in self.of(a.SubscriptionReady)]

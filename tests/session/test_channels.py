@@ -78,7 +78,7 @@ def test_answers_of_200_concurrent_subscribes_arrive_in_any_order() -> None:
     assert len(host.got) == 180
     assert all(got == [{"id": int(name[1:]) + 1, "type": "event"}] for name, got in host.got.items())
     assert len(host.of(a.Deliver)) == 180
-    assert host.session.unrouted == 20
+    assert host.unrouted == 20
 
 
 def test_a_server_that_acknowledges_twice_or_with_anothers_id_changes_nothing() -> None:
@@ -136,7 +136,7 @@ def test_two_channels_of_one_value_both_get_its_messages() -> None:
 def test_route_filters_an_unshared_channel_and_counts_the_rest() -> None:
     host = Host(session("route: {type: event}")).dial().join(Channel("c"))
     host.receive({"type": "event"}, {"type": "other"}, "text")
-    assert (host.got, host.session.unrouted) == ({"c": [{"type": "event"}]}, 2)
+    assert (host.got, host.unrouted) == ({"c": [{"type": "event"}]}, 2)
 
 
 def test_without_route_every_message_is_every_channels() -> None:

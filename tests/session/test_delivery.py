@@ -55,7 +55,7 @@ def test_of_a_shared_upstream_each_channel_gets_its_own_of_them() -> None:
     host.receive({"ch": "a"}, {"ch": "b"}, {"ch": "c"}, {"ch": "d"}, {"hi": 1})
     assert host.got == {"a": [{"ch": "a"}], "b": [{"ch": "b"}]}
     host.join(late)
-    assert (host.got.get("c"), host.session.unrouted) == (None, 2)
+    assert (host.got.get("c"), host.unrouted) == (None, 2)
 
 
 def test_over_a_mebibyte_of_held_messages_fails_the_attempt() -> None:

@@ -59,7 +59,7 @@ def test_gql_subscribes_routes_shows_and_ends_each_channel_by_itself() -> None:
     )
     assert host.got == {"one": [{"n": 2}], "two": [{"n": 1}]}
     assert host.sent[-1] == {"type": "pong"}
-    assert host.session.unrouted == 1
+    assert host.unrouted == 1
     host.receive({"id": "uuid-1", "type": "error", "payload": []}, {"id": "uuid-2", "type": "complete"})
     assert host.verdicts == [("one", "stop"), ("two", "done")]
 

@@ -49,7 +49,7 @@ class Both:
         assert real.sent == model.sent
         for name in ("", *(channel.name for channel in self.mine)):
             assert of(name, real.events) == [event[:5] for event in of(name, model.events)]
-        assert real.session.unrouted == model.unrouted
+        assert real.unrouted == model.unrouted
         assert len(real.calls) == len(model.calls)
         assert real.session.variables() == model.upstream.variables
         assert self.memory.kept == self.recollection.kept

@@ -107,7 +107,7 @@ def test_a_rule_that_names_with_is_its_channels() -> None:
     assert host.verdicts == [("two", "done")]
     assert (one.kept, two.kept) == ({"seq": 7}, {})
     assert host.got == {"one": [{"ch": 1, "seq": 7}], "two": [{"ch": 2, "end": True}]}
-    assert host.session.unrouted == 1
+    assert host.unrouted == 1
 
 
 def test_a_channel_that_was_judged_is_forgotten_until_it_joins_again() -> None:

@@ -12,9 +12,9 @@ from wscli.net.http import HttpRequest
 from wscli.templates.paths import ABSENT, JsonPath
 
 __all__ = [
-    "AskTokens", "ByeOver", "Call", "CallFailed", "ChannelSession", "Deliver", "Fetch", "JudgeChannel",
-    "JudgeUpstream", "Keep", "MessageRefused", "StepWaits", "RecordGap", "Reply", "CommandCall", "Send",
-    "SessionAction", "SessionReady", "SetTimer", "Stepped", "SubscriptionReady", "Unsubscribed",
+    "AskTokens", "ByeOver", "Call", "CallFailed", "ChannelSession", "CountUnrouted", "Deliver", "Fetch",
+    "JudgeChannel", "JudgeUpstream", "Keep", "MessageRefused", "StepWaits", "RecordGap", "Reply", "CommandCall",
+    "Send", "SessionAction", "SessionReady", "SetTimer", "Stepped", "SubscriptionReady", "Unsubscribed",
 ]  # fmt: skip
 
 
@@ -184,6 +184,13 @@ class Keep:
     """All of them, as in ``Deliver``."""
 
 
+@dataclass(slots=True)
+class CountUnrouted:
+    """Count messages that no channel's ``route`` fits."""
+
+    messages: int
+
+
 @dataclass(frozen=True, slots=True)
 class RecordGap:
     """Record a gap: of ``then: gap`` (reason ``declared``), or of a jump of ``order`` (``skipped``, with its count)."""
@@ -241,6 +248,7 @@ SessionAction = (
     | ByeOver
     | Deliver
     | Keep
+    | CountUnrouted
     | RecordGap
     | JudgeUpstream
     | JudgeChannel

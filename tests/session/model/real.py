@@ -32,6 +32,7 @@ class Real:
     sent: list[Unit] = field(default_factory=list)
     calls: list[a.Call] = field(default_factory=list)
     acks: list[int] = field(default_factory=list)
+    unrouted: int = 0
     ready: bool = False
     """Whether the dial may begin, and then whether ``hello`` is over."""
 
@@ -76,6 +77,8 @@ class Real:
                 self.events.append(("judged", "", verdict, failure.moment))
             case a.JudgeChannel(channel, verdict, failure):
                 self.events.append(("judged", channel.name, verdict, failure.moment))
+            case a.CountUnrouted(messages):
+                self.unrouted += messages
             case a.Deliver():
                 self._deliver(action)
 

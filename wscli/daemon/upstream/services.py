@@ -12,6 +12,7 @@ from wscli.daemon.upstream.dial.destination import Lookups
 from wscli.daemon.upstream.dial.dialer import Dialer
 from wscli.daemon.upstream.keepalive import KeepaliveWheel
 from wscli.net.http import HttpClient
+from wscli.session.actions import CountUnrouted
 from wscli.tasks import Tasks
 from wscli.timing import Schedule
 from wscli.tokens.broker import Broker
@@ -24,6 +25,10 @@ class Unrouted:
     """Counts the messages that no channel's ``route`` fits, of all upstreams that ever were."""
 
     messages: int = 0
+
+    def count(self, more: CountUnrouted) -> None:
+        """Count more of them."""
+        self.messages += more.messages
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,10 @@ class Core:
         self._waiting = 0
         self._paused = 0.0
         self._paused_since: float | None = None
-        self._listens = any(timer.kind == "idle_in" for timer in plan.timers)
+        self.listens = any(timer.kind == "idle_in" for timer in plan.timers)
+        """Whether a timer counts the time since messages were received."""
         self.heard = self.time()
-        """When messages were received last, by ``time``; not kept where no timer counts it."""
+        """When messages were received last, by ``time``, where it ``listens``."""
         if memory.owner is None:
             self.own_memory()
 
@@ -127,11 +128,6 @@ class Core:
         elif not paused and self._paused_since is not None:
             self._paused += self.clock.monotonic() - self._paused_since
             self._paused_since = None
-
-    def hear(self) -> None:
-        """Learn that messages are received."""
-        if self._listens:
-            self.heard = self.time()
 
     @property
     def paused(self) -> bool:

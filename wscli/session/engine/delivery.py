@@ -49,13 +49,16 @@ class Delivery:
     # messages
 
     def give(self, part: ChannelPart, payload: bytes, binary: bool, key: str | None, ack: int | None) -> None:
-        """Give a channel a message."""
-        if ack is not None and ack in self._acks:
-            self._acks[ack][0][0] += 1
-        if part.phase is _READY:
-            self._add(part, payload, binary, key, ack)
-        elif part.phase is not _LEAVING:
-            self._hold(part, HeldMessage(payload, binary, key, ack))
+        """Give a channel a message; called for every message."""
+        if part.phase is not _READY:
+            if part.phase is not _LEAVING:
+                self._hold(part, HeldMessage(payload, binary, key, ack))
+            return
+        if not part.payloads:
+            self._touched.append(part)
+        part.payloads.append(payload)
+        if binary or ack is not None or not part.plain:
+            part.note(binary=binary, key=key, ack=ack)
 
     def give_parts(
         self, part: ChannelPart, units: Sequence[tuple[bytes, bool]], key: str | None, ack: int | None
@@ -76,13 +79,6 @@ class Delivery:
             for at, payload in enumerate(payloads):
                 self.give(part, payload, kinds is not None and kinds[at] == _BINARY, None, None)
 
-    def _add(self, part: ChannelPart, payload: bytes, binary: bool, key: str | None, ack: int | None) -> None:
-        if not part.payloads:
-            self._touched.append(part)
-        part.payloads.append(payload)
-        if binary or ack is not None or not part.plain:
-            part.note(binary=binary, key=key, ack=ack)
-
     def gap(self, part: ChannelPart, reason: str, missed: int | None) -> None:
         """Record a gap after the messages so far."""
         if part.phase is _READY:
@@ -100,7 +96,7 @@ class Delivery:
             if isinstance(one, HeldGap):
                 self.gap(part, one.reason, one.missed)
             else:
-                self._add(part, *one)
+                self.give(part, *one)
 
     def _hold(self, part: ChannelPart, message: HeldMessage) -> None:
         part.held_bytes += len(message.payload)
@@ -120,6 +116,11 @@ class Delivery:
         if len(self._acks) > _MOST_ACKS:  # of channels that left, or whose history could not commit
             del self._acks[next(iter(self._acks))]
         return number
+
+    def await_commit(self, number: int) -> None:
+        """Count one channel more that commits it."""
+        if number in self._acks:
+            self._acks[number][0][0] += 1
 
     def logged(self, number: int) -> None:
         """Count a commit, and acknowledge after the last."""
@@ -147,12 +148,12 @@ class Delivery:
 
     def _flush(self, part: ChannelPart, kept: Mapping[str, Any] | None) -> None:
         if part.plain:
-            batch = Deliver(part.of, part.payloads, None, None, kept)
-        else:
-            kinds = None if part.kinds is None else bytes(part.kinds)
-            keys = None if part.dedupe is None else part.keys
-            batch = Deliver(part.of, part.payloads, kinds, keys, kept, part.acks)
-        self._core.actions.append(batch)
+            payloads, part.payloads = part.payloads, []
+            self._core.actions.append(Deliver(part.of, payloads, None, None, kept))
+            return
+        kinds = None if part.kinds is None else bytes(part.kinds)
+        keys = None if part.dedupe is None else part.keys
+        self._core.actions.append(Deliver(part.of, part.payloads, kinds, keys, kept, part.acks))
         part.clear()
 
     def _kept_with(self, part: ChannelPart) -> Mapping[str, Any] | None:

@@ -127,18 +127,16 @@ class ChannelPart(Part):
         self.heard = 0.0
         """When it received messages last."""
         self.dedupe = channel.dedupe
-        self.plain = False
-        """Whether the batch is texts without keys and acknowledgements."""
         self.clear()
 
     def clear(self) -> None:
         """Begin another batch."""
         self.payloads: list[bytes] = []
-        if not self.plain:
-            self.kinds: bytearray | None = None
-            self.keys: list[str | None] = []
-            self.acks: list[tuple[int, int]] = []
-            self.plain = self.dedupe is None
+        self.kinds: bytearray | None = None
+        self.keys: list[str | None] = []
+        self.acks: list[tuple[int, int]] = []
+        self.plain = self.dedupe is None
+        """Whether the batch is texts without keys and acknowledgements."""
 
     def note(self, *, binary: bool, key: str | None, ack: int | None) -> None:
         """Note what the message is that was added last."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from wscli.core.failures import Failure, FailureKind
 from wscli.jsontext import encode_json
-from wscli.session.actions import Reply
+from wscli.session.actions import CountUnrouted, Reply
 from wscli.session.engine.core import Core
 from wscli.session.engine.delivery import MOST_BYTES, MOST_HELD, TOO_MUCH_HELD, Delivery, Outcome
 from wscli.session.engine.index import Found, Routes, shown_by
@@ -70,7 +70,6 @@ class Pipeline:
         self._held: list[_Held | _HeldGap] = []
         self._higher: dict[str | None, int] = {}
         """The last number where a 0 or 1 followed, which is a message once more if the number after it is higher."""
-        self.unrouted = 0
 
     # channels
 
@@ -102,7 +101,8 @@ class Pipeline:
         if not self._looks and core.ready and not self._waits.count and not self._replies.count:
             for part in core.channels.values():
                 self._delivery.give_all(part, payloads, kinds)
-            self.unrouted += 0 if core.channels else len(payloads)
+            if not core.channels:
+                core.actions.append(CountUnrouted(len(payloads)))
             return
         decoder = self._decoder
         try:
@@ -134,7 +134,7 @@ class Pipeline:
         elif found := self._find(value):
             self._give(found, value, payload, binary, None)
         else:
-            self.unrouted += 1
+            self._core.actions.append(CountUnrouted(1))
 
     def _awaited(self, value: Any, payload: bytes) -> bool:
         """Carry a step on that waits for the message; say whether that is all."""
@@ -178,7 +178,8 @@ class Pipeline:
 
     def _route(self, value: Any, payload: bytes, binary: bool, ack: int | None, dropped_for: Sequence[Part]) -> None:
         found = self._find(value)
-        self.unrouted += not (found or dropped_for)
+        if not (found or dropped_for):
+            self._core.actions.append(CountUnrouted(1))
         if dropped_for:
             found = [one for one in found if one[0] not in dropped_for]
         self._give(found, value, payload, binary, ack)
@@ -192,9 +193,11 @@ class Pipeline:
             if order is not None and (missed := self._missed(part.of.name, order, value)):
                 self._delivery.gap(part, "skipped", missed)
             key = None if part.dedupe is None or binary else _key(part.dedupe, value)
-            if show is not None and show is not shown_by:
-                shown_by, units = show, show(value)
-            if show is None or units is None:
+            if show is not shown_by:
+                shown_by, units = show, None if show is None else show(value)
+            if ack is not None and (units is None or units):
+                self._delivery.await_commit(ack)
+            if units is None:
                 self._delivery.give(part, payload, binary, key, ack)
             elif len(units) == 1:
                 self._delivery.give(part, *units[0], key, ack)

@@ -155,7 +155,8 @@ class RunningSession:
 
     def received(self, payloads: Sequence[bytes], kinds: bytes | None) -> list[SessionAction]:
         """Process the messages of one turn; the arguments are those of ``ConnectionListener.on_batch``."""
-        self._core.hear()
+        if self._core.listens:
+            self._core.heard = self._core.time()
         self._pipeline.received(payloads, kinds)
         return self._done()
 
@@ -261,11 +262,6 @@ class RunningSession:
     def close_code(self) -> int:
         """The code of a close by us after which we come back."""
         return self._plan.close if self.resumable else 1000
-
-    @property
-    def unrouted(self) -> int:
-        """How many messages were no channel's."""
-        return self._pipeline.unrouted
 
     def _done(self) -> list[SessionAction]:
         """Finish the batch, then judge, and give all that is to be done."""

@@ -25,7 +25,6 @@ class Scripted:
     """A pure session that does what the test says: ``on[INPUT]`` gives the actions; ``told`` are the inputs."""
 
     close_code = 4000
-    unrouted = 0
 
     def __init__(self) -> None:
         self.told: list[Any] = []

@@ -17,6 +17,7 @@ from wscli.session.actions import (
     AskTokens,
     ByeOver,
     Call,
+    CountUnrouted,
     Deliver,
     JudgeChannel,
     JudgeUpstream,
@@ -223,9 +224,7 @@ async def test_a_request_whose_connection_ends_is_told_so(b: Bench) -> None:
 
 async def test_messages_that_no_channel_gets_are_counted_for_the_whole_manager(b: Bench) -> None:
     b.open()
-    for unrouted in (2, 2, 5):
-        b.session.unrouted = unrouted
-        b.tell()
+    b.tell(CountUnrouted(2), CountUnrouted(3))
     b.it.end()
     assert b.parts.services.unrouted.messages == 5
 

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
@@ -34,6 +34,7 @@ MOST_UNOPENED = 16 << 20
 
 Input = Callable[[], Sequence[a.SessionAction]]
 """Tells the session something, and gives the actions to carry out."""
+Given = TypeVarTuple("Given")
 
 
 class SessionRunner:
@@ -62,8 +63,6 @@ class SessionRunner:
         self._sender = SessionSender(session, services, self._carry_out, self._not_sent)
         self._inputs: deque[Input] = deque()
         self._busy = self._over = self._is_open = False
-        self._unrouted = 0
-        """What was counted of the session's unrouted messages."""
         self._timers: dict[int, Timer] = {}
         self._prepared: asyncio.Future[None] | None = None
         """Done once ``before`` is over; None outside of it."""
@@ -82,6 +81,7 @@ class SessionRunner:
             a.SessionReady: self._ready,
             a.ByeOver: lambda action: _resolve(self._bye),
             a.Keep: lambda action: member_of(action.channel).subscriber.keep(action.kept),
+            a.CountUnrouted: services.unrouted.count,
             a.JudgeUpstream: self._judge,
             a.Reply: self._reply,
             a.Deliver: self._relay.deliver,
@@ -117,7 +117,7 @@ class SessionRunner:
         self._sender.open(connection)
         for member in self._owner.subscribers.expected():
             self._relay.hold(member)
-            self._feed(partial(self._session.join, member))
+            self._feed(self._session.join, member)
         self._feed(self._session.opened)
         unopened, self._unopened = self._unopened, []
         for payloads, kinds in unopened:
@@ -126,7 +126,7 @@ class SessionRunner:
     def receive(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Process the messages of one turn."""
         if self._is_open:
-            self._feed(partial(self._session.received, payloads, kinds))
+            self._feed(self._session.received, payloads, kinds)
             return
         self._unopened.append((payloads, kinds))
         self._unopened_bytes += sum(map(len, payloads))
@@ -137,11 +137,11 @@ class SessionRunner:
     def join(self, member: Member) -> None:
         """Subscribe a channel."""
         if not self._relay.join(member):
-            self._feed(partial(self._session.join, member))
+            self._feed(self._session.join, member)
 
     def leave(self, member: Member) -> None:
         """Unsubscribe a channel, or give its subscription up."""
-        self._feed(partial(self._session.leave, member))
+        self._feed(self._session.leave, member)
 
     async def send(
         self, member: Member, payload: bytes, *, binary: bool, timeout: float | None, reply: AwaitedReply | None = None
@@ -199,13 +199,16 @@ class SessionRunner:
 
     # inputs
 
-    def _feed(self, told: Input) -> None:
+    def _feed(self, told: Callable[[*Given], Sequence[a.SessionAction]], *given: *Given) -> None:
         """Tell the session something, and carry out what it wants done; one thing after the other."""
-        self._inputs.append(told)
+        if self._over:
+            return
         if self._busy:
+            self._inputs.append(partial(told, *given))
             return
         self._busy = True
         try:
+            self._carry_out(told(*given))
             while self._inputs and not self._over:
                 self._carry_out(self._inputs.popleft()())
         except Exception as error:  # a bug of ours becomes the reason of the connection's end
@@ -214,23 +217,19 @@ class SessionRunner:
             self._judge(a.JudgeUpstream(Verdict(Action.RETRY), Failure(FailureKind.SESSION, text)))
         finally:
             self._busy = False
-        services = self._services
-        services.unrouted.messages += self._session.unrouted - self._unrouted
-        self._unrouted = self._session.unrouted
 
     def _answered(self, number: int, answer: Answer) -> None:
-        self._feed(partial(self._session.answered, number, answer))
+        self._feed(self._session.answered, number, answer)
 
     def _not_sent(self, message: Any) -> None:
-        self._feed(partial(self._session.not_sent, message))
+        self._feed(self._session.not_sent, message)
 
     def _logged(self, number: int) -> None:
-        if not self._over:
-            self._feed(partial(self._session.logged, number))
+        self._feed(self._session.logged, number)
 
     def _due(self, number: int) -> None:
         del self._timers[number]
-        self._feed(partial(self._session.due, number))
+        self._feed(self._session.due, number)
 
     # actions
 
@@ -260,7 +259,7 @@ class SessionRunner:
             return
         self._listener.ready(resumed=action.resumed)
         for member in self._relay.closed():  # during ``hello``
-            self._feed(partial(self._session.leave, member))
+            self._feed(self._session.leave, member)
 
     def _judge(self, action: a.JudgeUpstream) -> None:
         failure = self._record.scrubbed(action.failure)
