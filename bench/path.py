@@ -9,7 +9,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -51,13 +51,14 @@ def measure(*, messages: int, runs: int) -> dict[str, Any]:
 
 async def _measure(messages: Sequence[bytes], runs: int) -> dict[str, Any]:
     times: dict[str, dict[int, list[float]]] = {name: defaultdict(list) for name in _WAYS}
-    for _ in range(runs):
-        for size in BATCHES:
-            for name, (channel, count) in _WAYS.items():
-                async with _connected(channel, count) as (manager, links):
-                    times[name][size].append(_time(links, messages, size))
-                    if (received := _received(manager)) != len(messages):
-                        raise RuntimeError(f"{received} of {len(messages)} messages are in histories")
+    async with AsyncExitStack() as stack:
+        ways = {name: await stack.enter_async_context(_connected(*channels)) for name, channels in _WAYS.items()}
+        for size in [*BATCHES] * runs:
+            for name, (_, links) in ways.items():
+                times[name][size].append(_time(links, messages, size))
+        handed = len(messages) * len(BATCHES) * runs
+        if missing := [name for name, (manager, _) in ways.items() if _received(manager) != handed]:
+            raise RuntimeError(f"not all messages are in the histories of {', '.join(missing)}")
     medians = {name: {size: median(found) for size, found in by_size.items()} for name, by_size in times.items()}
     plain, session = medians["plain channels"], medians["and a session"]
     found = [{"name": name, **_named(BATCHES, by_size.__getitem__)} for name, by_size in medians.items()]
