@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from wscli.config.loading import load
 from wscli.config.presets import preset_init
 from wscli.core.failures import Action, Failure, FailureKind
 from wscli.core.verdicts import decide
+from wscli.errors import ConfigError
 from wscli.session import preset as presets
 from wscli.session.preset import preset_names
 
@@ -149,3 +151,30 @@ def test_a_token_that_a_preset_uses_is_used(loads: Loads, tmp_path: Path) -> Non
         "endpoints: {api: {preset: other, url: ws://h}}\ntokens: {key: {env: X}}\nchannels: {c: {endpoint: api}}\n"
     )
     assert plan.warnings == ()
+
+
+def test_an_endpoint_may_take_other_sources_in_the_place_of_its_presets_tokens(loads: Loads) -> None:
+    plan = loads(
+        "endpoints:\n"
+        "  one: {preset: graphql-transport-ws, url: wss://h/}\n"
+        "  two: {preset: graphql-transport-ws, url: wss://h/, tokens: {graphql: other}}\n"
+        "tokens: {graphql: {env: A}, other: {env: B}}\n"
+        "channels:\n"
+        "  a: {endpoint: one, with: {query: q}}\n"
+        "  b: {endpoint: two, with: {query: q}}\n"
+    )
+    assert [set(plan.channels[name].upstream.token_names) for name in "ab"] == [{"graphql"}, {"other"}]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "problem"),
+    [
+        ("preset: slack, tokens: {slak: b}", "the preset uses no token 'slak'; did you mean 'slack'?"),
+        ("preset: nostr, url: wss://h, tokens: {a: b}", "the preset uses no token 'a'; it uses none"),
+        ("url: wss://h, tokens: {a: b}", "it names tokens of a preset, but 'preset:' is missing"),
+        ("preset: slack, tokens: {slack: b}", "the preset 'slack' needs a token source 'b'; add it under 'tokens:'"),
+    ],
+)
+def test_tokens_that_no_preset_has_are_refused(endpoint: str, problem: str, loads: Loads) -> None:
+    with pytest.raises(ConfigError, match=re.escape(problem)):
+        loads(f"endpoints: {{api: {{{endpoint}}}}}\nchannels: {{c: {{endpoint: api, with: {{filter: {{}}}}}}}}\n")

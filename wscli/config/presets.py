@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ __all__ = ["UsedPreset", "apply_presets", "preset_init"]
 
 _APART = ("verdicts",)
 """Keys that stay a level of their own."""
+_TOKEN = re.compile(r"\{token\.([A-Za-z0-9_-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,17 @@ def apply_presets(root: Branch, problems: FileProblems) -> tuple[Branch, Mapping
     changed: dict[str, MapEntry] = {}
     for name, endpoint in Located(root).section("endpoints"):
         named = endpoint.get("preset")
+        renamed = endpoint.get("tokens")
         if named is None or not isinstance(endpoint.node, Branch):
+            if renamed is not None:
+                problems.add(renamed.key_at, renamed.path, "it names tokens of a preset, but 'preset:' is missing")
             continue
         preset = _preset(named, problems)
         if preset is None:  # which may have been the one with a url
             changed[name] = MapEntry(endpoint.key_at, _with_url(endpoint.node))
             continue
+        if renamed is not None:
+            preset = _with_tokens(preset, renamed, problems)
         problems.originate(named.mark, f"preset {str(named.text)!r}")
         verdicts = preset.entries.get("verdicts")
         path = (*endpoint.path, "verdicts")
@@ -98,6 +105,38 @@ def _moved(node: Node, mark: Mark) -> Node:
     if isinstance(node, Items):
         return Items(mark, [_moved(item, mark) for item in node.items])
     return Branch(mark, {key: MapEntry(mark, _moved(entry.value, mark)) for key, entry in node.entries.items()})
+
+
+def _with_tokens(preset: Branch, renamed: Located, problems: FileProblems) -> Branch:
+    """Give the preset with other token sources than those that it names."""
+    known, names = _token_names(preset), {}
+    for name, source in renamed.entries():
+        if name not in known:
+            near = did_you_mean(name, known) or f"; it uses {', '.join(sorted(known)) or 'none'}"
+            problems.add(source.key_at, source.path, f"the preset uses no token {name!r}{near}")
+        elif source.text is not None:
+            names[name] = str(source.text)
+    other = _renamed(preset, names)
+    return other if isinstance(other, Branch) else preset
+
+
+def _token_names(node: Node) -> set[str]:
+    if isinstance(node, Leaf):
+        return set(_TOKEN.findall(node.value))
+    below = node.items if isinstance(node, Items) else [entry.value for entry in node.entries.values()]
+    return {name for one in below for name in _token_names(one)}
+
+
+def _renamed(node: Node, names: Mapping[str, str]) -> Node:
+    def new(text: str) -> str:
+        return _TOKEN.sub(lambda found: f"{{token.{names.get(found[1], found[1])}", text)
+
+    if isinstance(node, Leaf):
+        return Leaf(node.mark, Scalar(new(node.value), plain=node.value.plain, redacted=new(node.value.redacted)))
+    if isinstance(node, Items):
+        return Items(node.mark, [_renamed(item, names) for item in node.items])
+    below = {new("{" + key)[1:]: MapEntry(at.key_mark, _renamed(at.value, names)) for key, at in node.entries.items()}
+    return Branch(node.mark, below)
 
 
 def _merged(own: Branch, preset: Branch) -> Branch:

@@ -43,6 +43,7 @@ def resolved_file(root: Branch, presets: Mapping[str, UsedPreset], plan: Plan, n
     if preset is not None and preset.verdicts is not None:
         above["verdicts"] = _below(above.get("verdicts"), preset.verdicts.node)
     named = above.pop("preset", None)
+    above.pop("tokens", None)  # which the preset's placeholders have become
     backoff = _policy(file, above.pop("backoff", None), own.pop("backoff", None))
     for key in set(_known("channels")).intersection(above) - {*_LEVELS}:
         own[key] = _merged(key, above.pop(key), own.get(key))

@@ -108,6 +108,11 @@ class EndpointModel(StrictModel):
         WithJsonSchema({"enum": list(preset_names())}),
         Field(description="a protocol by name: its session, verdicts and so on are put below these keys"),
     ] = None
+    tokens: Annotated[
+        dict[str, str],
+        Field(description="names of the preset's tokens, and the sources to use in their place"),
+        WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}, "examples": [{"slack": "mine"}]}),
+    ] = Field(default_factory=dict)
     session: Annotated[
         SkipValidation[SessionModel | None],
         Field(description="what happens on a connection: log-in, subscriptions, heartbeats"),
