@@ -70,6 +70,8 @@ class ScriptedLink:
         self.reading = True
         self.slow_close = 0.0
         self.pings = 0
+        self.closed_with: tuple[int, str] | None = None
+        """The code and the reason that it was closed with by us."""
 
     async def send(self, payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         if not self.open:
@@ -113,6 +115,7 @@ class ScriptedLink:
         self.hears.set()
 
     async def close(self, code: int = 1000, reason: str = "", *, deadline: float = 1.0) -> None:
+        self.closed_with = (code, reason)
         if self.slow_close:
             done = asyncio.Event()
             timer = self.server.time.schedule(min(self.slow_close, deadline), done.set)

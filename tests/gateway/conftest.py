@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from websockets.asyncio.client import ClientConnection
 
-from tests.gateway.faced import Faced, faced
+from tests.gateway.faced import Faced, faced, own_plan
 
 
 @pytest_asyncio.fixture
@@ -21,4 +21,11 @@ async def it() -> AsyncIterator[Faced]:
 async def client(it: Faced) -> AsyncIterator[ClientConnection]:
     """A client of the channel."""
     async with it.client() as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def own() -> AsyncIterator[Faced]:
+    """A gateway in front of ``news``, each of whose clients has an upstream of its own."""
+    async with faced(own_plan()) as made:
         yield made

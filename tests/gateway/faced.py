@@ -16,7 +16,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Response
 
-from tests.daemon.scripted import Scripted, changed, channel_plan, scripted
+from tests.daemon.scripted import RATE, Scripted, changed, channel_plan, scripted
+from wscli.config.clients import ClientsPlan
 from wscli.config.models.gateway import GatewayAuth, GatewayPlan, Listen
 from wscli.config.plan import ChannelPlan
 from wscli.core.failures import Failure, FailureKind
@@ -24,7 +25,8 @@ from wscli.core.verdicts import parse_verdicts
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.outbox import Outbox
 from wscli.gateway.server import Gateway
-from wscli.values import Secret
+from wscli.tokens.models import TokenSource
+from wscli.values import Rate, Secret
 
 TOKEN = "s3cret-token"
 BAD = Failure(FailureKind.CLOSE, "x", code=1002, close_reason="bad", by="peer")
@@ -38,6 +40,11 @@ def upgrade_request(port: int, token: str, line: str = "GET /ws/news HTTP/1.1") 
         f"{line}\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer {token}\r\n\r\n"
     ).encode()
+
+
+def own_plan(name: str = "news", **changes: Any) -> ChannelPlan:
+    """A lazy channel each of whose clients has an upstream of its own."""
+    return channel_plan(name, eager=False, clients=ClientsPlan(declared="own"), **changes)
 
 
 class Faced:
@@ -95,10 +102,16 @@ class Faced:
 
 
 @asynccontextmanager
-async def faced(*plans: ChannelPlan, outbox_file: Path | None = None, **options: Any) -> AsyncIterator[Faced]:
-    """Open a gateway at a free port."""
+async def faced(
+    *plans: ChannelPlan,
+    outbox_file: Path | None = None,
+    tokens: dict[str, TokenSource] | None = None,
+    rate: Rate = RATE,
+    **options: Any,
+) -> AsyncIterator[Faced]:
+    """Open a gateway at a free port; ``options`` are of its plan."""
     stops = [changed(one, verdicts=(*one.upstream.verdicts, STOPS)) for one in plans or (channel_plan(),)]
-    async with scripted(*stops) as it:
+    async with scripted(*stops, tokens=tokens, rate=rate) as it:
         plan = GatewayPlan(listen=(Listen(),), auth=GatewayAuth(token=Secret(TOKEN)), **options)
         it.manager.plan = replace(it.manager.plan, gateway=plan)
         outbox = Outbox(it.manager, outbox_file)

@@ -16,7 +16,7 @@ from typing import Any
 from wscli.backfill.models import BackfillModel
 from wscli.config.clients import ClientsPlan
 from wscli.config.dial_plan import DialPlan, UpstreamKey
-from wscli.config.models.gateway import GatewayPlan
+from wscli.config.models.gateway import MOST_CLIENTS, GatewayPlan
 from wscli.config.models.hooks import ConnectHook, MessageHook, StateHook
 from wscli.config.models.upstream import Keepalive, Rotate
 from wscli.core.backoff import BackoffPolicy, LookAgain
@@ -145,6 +145,11 @@ class Plan:
     """Warnings, a line each: ``app.yaml:12:5: channels.calls: ...``."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The value of each variable of the environment that the file names; empty where it is not set."""
+
+    @property
+    def max_clients(self) -> int:
+        """How many clients of the gateway there may be, and how many clients with an upstream of their own."""
+        return MOST_CLIENTS if self.gateway is None else self.gateway.max_clients
 
     @property
     def secrets(self) -> frozenset[str]:

@@ -12,6 +12,7 @@ from wscli.daemon.registry.manager import Manager
 from wscli.errors import UnknownChannel, UsageError, WscliError
 from wscli.gateway.clients.shared import SessionOptions, SharedSession
 from wscli.gateway.handshake import Handshake, response
+from wscli.gateway.own import serve_own
 from wscli.gateway.parameters import read_flag, read_start
 from wscli.gateway.upgrade.negotiation import negotiate
 from wscli.gateway.upgrade.refusals import UpgradeRefused
@@ -42,6 +43,10 @@ async def serve_channel(
     """
     try:
         channel = find()
+        if channel.plan.clients.is_own(offered):
+            _check_own(channel, query)
+            await serve_own(manager, handshake, request, channel, offered=offered, spare=spare)
+            return
         options = read_options(channel, query)
         clients = channel.plan.clients
         strict = clients.strict if options.strict is None else options.strict
@@ -58,6 +63,16 @@ async def serve_channel(
             options = options._replace(stateful=is_stateful(subprotocol))
         if await handshake.accept(request, subprotocol or spare):
             await SharedSession(manager, channel, handshake, options).run()
+
+
+def _check_own(channel: Channel, query: Mapping[str, str]) -> None:
+    for name in ("last", "after", "json"):
+        if name in query:
+            text = f"'{name}' does not apply: each client of channel {channel.name!r} has an upstream of its own"
+            raise UsageError(f"{text}, without a history", "'clients: shared' lets them share one")
+    if query.get("strict") == "0":
+        text = "'strict=0' does not apply: a client that has an upstream of its own always ends with it"
+        raise UsageError(text, "'clients: shared' lets clients share one")
 
 
 def read_options(channel: Channel, query: Mapping[str, str]) -> SessionOptions:

@@ -153,6 +153,11 @@ class Handshake:
         await self._finish([response(status, text).serialize()])
         raise ClientGone
 
+    def refusal(self, request: Request) -> Response | None:
+        """Give the answer to an invalid upgrade; None for a valid one."""
+        answer = ServerProtocol(logger=SILENT_LOGGER).accept(request)
+        return None if answer.status_code == HTTPStatus.SWITCHING_PROTOCOLS else answer
+
     async def accept(self, request: Request, subprotocol: str | None) -> bool:
         """Answer an upgrade, and say whether it was accepted.
 

@@ -208,4 +208,4 @@ async def test_a_wait_that_nobody_wants_ends_in_a_dial_by_hand_only(lazy: Script
         plan = changed(lazy.channel.plan, compression="none")
         assert lazy.channel.update(plan, {}, announce_after=5.0) == "updated"
     await lazy.time.advance(60)
-    assert (lazy.channel.state, lazy.channel.wanted) == (state, state is S.READY)
+    assert (lazy.channel.state, lazy.channel.usage.wanted) == (state, state is S.READY)

@@ -203,7 +203,7 @@ class OneConnectionAName(ManagerMachine):
         assert all(end is None or isinstance(end, (WscliError, asyncio.CancelledError)) or end.started for end in ends)
         await time.advance(200.0)
         for channel in self.it.manager.channels():
-            wanted = S.READY if channel.wanted else S.IDLE
+            wanted = S.READY if channel.usage.wanted else S.IDLE
             assert channel.state in SETTLED | {wanted}, channel.status()
         if len(self.uses) % 2:
             for _, stack in self.uses:

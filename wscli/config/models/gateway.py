@@ -17,7 +17,9 @@ from wscli.net.hosts import UNIX
 from wscli.net.origin import parse_host, parse_origin
 from wscli.values import Count, Secret, Size, StrictModel, shown
 
-__all__ = ["GatewayAuth", "GatewayPlan", "Listen"]
+__all__ = ["MOST_CLIENTS", "GatewayAuth", "GatewayPlan", "Listen"]
+
+MOST_CLIENTS = 256
 
 _LONGEST_PATH = 103
 """Bytes of a Unix socket's path; the least of what systems take (macOS, ``sys/un.h``)."""
@@ -138,7 +140,7 @@ class GatewayPlan(StrictModel):
     ] = ()
     max_clients: Annotated[
         Count, Field(ge=1, description="clients with the token at a time; one more is answered with 503")
-    ] = 256
+    ] = MOST_CLIENTS
     max_message: Annotated[
         Size, Field(ge=1, description="of a client's message; a larger one closes that client with 1009")
     ] = 1 << 20

@@ -6,6 +6,8 @@ alone, for the sake of their start-up time. ``requests`` has the other direction
 
 from typing import Literal, NotRequired, TypedDict
 
+from wscli.control.messages.clients import ClientsReport, OwnStats
+
 
 class StateReason(TypedDict):
     """Why a channel stands where it stands: a code for scripts, a text for people."""
@@ -41,6 +43,7 @@ class Status(TypedDict):
     attempt: int
     last_message_at: float | None
     consumers: dict[str, Lag]
+    clients: ClientsReport
     problems: list[str]
 
 
@@ -120,6 +123,7 @@ class ChannelStats(ChannelCounts):
     hooks: dict[str, dict[str, int]]
     outbox: dict[str, int]
     gaps: dict[str, int]
+    own: OwnStats
     problems: list[str]
 
 

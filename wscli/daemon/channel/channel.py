@@ -21,6 +21,7 @@ from wscli.daemon.channel.backpressure import Backpressure
 from wscli.daemon.channel.counters import Counters, Totals
 from wscli.daemon.channel.histories import Histories
 from wscli.daemon.channel.intake.intake import Intake
+from wscli.daemon.channel.own_clients import OwnClients
 from wscli.daemon.channel.reports import channel_stats, channel_status
 from wscli.daemon.channel.sending import send_message
 from wscli.daemon.channel.state import StateTracker
@@ -88,8 +89,8 @@ class Channel:
         self.history = self.intake.history
         self.announcer = Announcer(name, self.problems, after=announce_after, clock=clock, schedule=schedule)
         self.tracker = StateTracker(self, services, self._state_changed)
-        self._services = services
-        self._upstreams = upstreams
+        self.own = OwnClients(self, services, upstreams.own, self._changed)
+        self._services, self._upstreams = services, upstreams
         self._totals = totals
         self._on_change = on_change
         self.usage = Usage(plan.eager, plan.linger, schedule, lambda: self.feed(events.LingerElapsed()))
@@ -112,14 +113,9 @@ class Channel:
         return self.subscription.connection
 
     @property
-    def wanted(self) -> bool:
-        """Whether it should be open: eager, started by hand, or in use."""
-        return self.usage.wanted
-
-    @property
     def in_use(self) -> bool:
-        """Whether a reader or a sender holds it."""
-        return self.usage.in_use
+        """Whether a reader or a sender holds it, or a client has an upstream of its own."""
+        return self.usage.in_use or len(self.own) > 0
 
     @property
     def kept_open(self) -> bool:
@@ -154,6 +150,7 @@ class Channel:
 
     def restart(self) -> None:
         """Connect it anew; on a ready connection that others share, subscribe it anew; start it where it is closed."""
+        self.own.restart()
         if self._may_reconnect and self.subscription.has_neighbours and self.state in (S.READY, S.HANDSHAKING):
             self.subscription.resubscribe()
         elif self._may_reconnect:
@@ -194,7 +191,7 @@ class Channel:
 
     def resume(self) -> None:
         """End a pause."""
-        self.feed(events.ResumeRequested(self.wanted))
+        self.feed(events.ResumeRequested(self.usage.wanted))
 
     # by use
 
@@ -240,6 +237,7 @@ class Channel:
         self.counters.total = self._totals.of(plan.name)
         self.announcer.after = announce_after
         self.usage.update(plan.eager, plan.linger)
+        self.own.changed(before, values, tokens_changed=tokens_changed)
         applied = self._upstreams.update(self.subscription, plan.upstream, tokens_changed=tokens_changed)
         if tokens_changed or plan.upstream != before.upstream:
             self.feed(events.RedialRequested("the configuration changed"))  # if a verdict of its own closed it
@@ -259,6 +257,7 @@ class Channel:
 
     def shut(self) -> None:
         """Close its connection and its timers, and log nothing of it: the channel or the manager ends."""
+        self.own.shut(removed=self.removed)
         self.announcer.close()
         self.usage.close()
         self.tracker.close()
@@ -283,6 +282,7 @@ class Channel:
         after = self.snapshot
         if after.state is not before.state:
             self.since = self._services.clock.wall()
+            self.own.follow(after.state)
         self.announcer.changed(before, after)
         if after.next != Next("retry"):  # the wait is drawn in the same turn
             self._changed()

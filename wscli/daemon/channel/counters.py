@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Literal, get_args
 
 from wscli.control.messages import ChannelCounts
 from wscli.core.failures import Failure
 from wscli.daemon.upstream.members.member import DialCount
 
-__all__ = ["MAX_REASONS", "OTHER", "Counters", "Totals"]
+__all__ = ["MAX_REASONS", "OTHER", "Counters", "OwnCount", "Totals"]
 
 MAX_REASONS = 32
 """Reasons to reconnect counted apart: a server may close with any of four thousand codes."""
+OwnCount = Literal["total", "refused", "received", "sent"]
+"""Upstreams that clients asked for, those that they did not get, and messages from and to the server."""
 OTHER = "other"
 """The reason under which all further ones are counted."""
 
@@ -30,6 +32,8 @@ class Counters:
     connects: int = 0
     dials: dict[DialCount, int] = field(default_factory=lambda: dict.fromkeys(get_args(DialCount), 0))
     """What the attempts to connect did."""
+    own: dict[OwnCount, int] = field(default_factory=lambda: dict.fromkeys(get_args(OwnCount), 0))
+    """What clients with upstreams of their own did."""
     closes: int = 0
     """Connections that ended."""
     subscription_ends: int = 0
@@ -79,6 +83,12 @@ class Counters:
         self.dials[what] += 1
         if self.total is not None:
             self.total.count_dial(what)
+
+    def count_own(self, what: OwnCount, number: int = 1) -> None:
+        """Count what clients with upstreams of their own did."""
+        self.own[what] += number
+        if self.total is not None:
+            self.total.count_own(what, number)
 
     def count_rotation(self) -> None:
         """Count a connection that replaced an open one."""

@@ -10,6 +10,7 @@ from wscli.control.messages import ChannelStats, Lag, Status
 from wscli.core.states import ChannelState, Snapshot
 from wscli.daemon.channel.announcer import Announcer
 from wscli.daemon.channel.counters import Counters
+from wscli.daemon.channel.own_clients import OwnClients
 from wscli.daemon.channel.state import StateTracker
 from wscli.daemon.upstream.sharing.subscription import Subscription
 from wscli.history.memory import History
@@ -37,6 +38,7 @@ class ReportedChannel(Protocol):
     tracker: StateTracker
     hook_stats: dict[str, Callable[[], dict[str, int]]]
     outbox: dict[str, int]
+    own: OwnClients
 
     @property
     def snapshot(self) -> Snapshot:
@@ -59,6 +61,8 @@ def channel_status(channel: ReportedChannel, now: float) -> Status:
     failure = snapshot.failure
     if snapshot.state in _OPENING and failure is not None and failure.text not in text:
         text = f"{text}; last attempt: {failure.text}"
+    if own := len(channel.own):
+        text += "; a client has an upstream of its own" if own == 1 else f"; {own} clients have upstreams of their own"
     return {
         "channel": channel.name,
         "state": str(snapshot.state),
@@ -69,6 +73,7 @@ def channel_status(channel: ReportedChannel, now: float) -> Status:
         "attempt": 0 if channel.subscription.healthy and channel.connection is not None else snapshot.attempt,
         "last_message_at": channel.counters.last_message_at,
         "consumers": _consumers(channel),
+        "clients": {"upstream": "own" if channel.plan.clients.own else "shared", "own": len(channel.own)},
         "problems": channel.problems.texts(),
     }
 
@@ -100,6 +105,7 @@ def channel_stats(channel: ReportedChannel, now: float) -> ChannelStats:
         "hooks": {name: counted() for name, counted in channel.hook_stats.items()},
         "outbox": dict(channel.outbox),
         "gaps": channel.history.gaps,
+        "own": channel.own.stats(),
         "problems": channel.problems.texts(),
     }
 

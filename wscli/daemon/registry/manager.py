@@ -80,7 +80,7 @@ class Manager:
         self._channels: dict[str, Channel] = {}
         self._templates = TemplateChannels(self._channels, schedule=services.schedule, drop=self._drop)
         self._closed = False
-        self._set_budgets()
+        self._set_limits()
         for name, channel in plan.channels.items():
             if not channel.params:
                 self._make(name, channel, {})
@@ -225,7 +225,7 @@ class Manager:
         tokens = changed_sources(self.plan.tokens, plan.tokens)
         self.plan = plan
         self.broker.replace(plan.tokens, plan.backoff)
-        self._set_budgets()
+        self._set_limits()
         for name, channel in list(self._channels.items()):
             self._apply_to(name, channel, plan, tokens, report)
         for name, declared in plan.channels.items():
@@ -261,7 +261,8 @@ class Manager:
             report["kept" if same and applied == "updated" else applied].append(name)
         self._templates.changed(self._channels[name])
 
-    def _set_budgets(self) -> None:
+    def _set_limits(self) -> None:
+        self._upstreams.own.most = self.plan.max_clients
         for name, rate in self.plan.endpoints.items():
             if name in self._budgets:
                 self._budgets[name].rate = rate

@@ -18,11 +18,13 @@ from functools import partial
 
 from wscli.clock import Clock
 from wscli.config.models.upstream import Keepalive
+from wscli.core.failures import Failure, FailureKind
 from wscli.errors import NotSent
 from wscli.timing import RESOLUTION, OneShot, Schedule, call_later
 from wscli.transport.connection import Connection
+from wscli.values import format_duration
 
-__all__ = ["KeepaliveWheel", "KeepaliveWatch"]
+__all__ = ["KeepaliveWheel", "KeepaliveWatch", "no_pong"]
 
 logger = logging.getLogger("wscli.keepalive")
 
@@ -37,6 +39,12 @@ GRACE = 1.0
 
 MIN_SLEEP = 1.0
 """Seconds; a shorter sleep ends no connection."""
+
+
+def no_pong(keepalive: Keepalive) -> Failure:
+    """Give the end of a connection whose pong is late."""
+    text = f"no pong within {format_duration(keepalive.timeout)}"
+    return Failure(FailureKind.KEEPALIVE, text, code=1006, by="us")
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from wscli.core.failures import FailureKind
+from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
 from wscli.transport.frames.close_codes import SENDABLE_CODES
@@ -17,6 +17,7 @@ __all__ = [
     "SERVICE_RESTART",
     "STOPPED",
     "CloseReason",
+    "as_upstream",
     "reason_to_close",
 ]
 
@@ -67,8 +68,11 @@ def _of_loss(channel: Channel) -> CloseReason:
 
 
 def _as_upstream(channel: Channel, otherwise: int) -> CloseReason:
-    """Close as the upstream did; ``otherwise`` is the code if the upstream sent none that may be passed on."""
-    failure = channel.snapshot.failure
+    return as_upstream(channel.snapshot.failure, channel.snapshot.reason.text, otherwise)
+
+
+def as_upstream(failure: Failure | None, text: str, otherwise: int) -> CloseReason:
+    """Close as the server did; ``otherwise`` and ``text`` apply where it sent no code that may be passed on."""
     if failure is not None and failure.kind is FailureKind.CLOSE and failure.code in SENDABLE_CODES:
         return CloseReason(failure.code or otherwise, failure.close_reason or "")
-    return CloseReason(otherwise, channel.snapshot.reason.text)
+    return CloseReason(otherwise, text)

@@ -42,6 +42,11 @@ class Forwarder:
         """Whether the client should not be read from."""
         return self._bytes > HELD_BYTES or len(self._waiting) > HELD_MESSAGES
 
+    @property
+    def idle(self) -> bool:
+        """Whether no message waits."""
+        return self._idle.is_set() and not self._over
+
     def add(self, messages: list[ClientMessage]) -> None:
         """Add messages of the client."""
         if messages:

@@ -8,7 +8,7 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.server import ServerProtocol
 
 from wscli.transport.frames.batch import Assembler
-from wscli.transport.frames.close_codes import Violation, cut_reason
+from wscli.transport.frames.close_codes import Violation, close_payload
 
 __all__ = ["ParseResult", "ClientMessage", "ClientParser", "close_frame"]
 
@@ -40,6 +40,11 @@ class ClientParser:
         self._assembler = Assembler(max_message)
         self.closing = False
         """Whether a close frame was received, or the protocol violated: further bytes are ignored."""
+
+    @property
+    def closed(self) -> Close | None:
+        """The client's close frame; code 1005 where it holds none."""
+        return self._protocol.close_rcvd
 
     def receive(self, data: bytes) -> ParseResult:
         """Parse bytes from the network."""
@@ -79,5 +84,5 @@ _BINARY = ord("b")
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """Make a server's close frame; a reason that is too long is cut."""
-    return Frame(Opcode.CLOSE, Close(code, cut_reason(reason)).serialize()).serialize(mask=False)
+    """Make a server's close frame; a reason that is too long is cut, and code 1005 is none."""
+    return Frame(Opcode.CLOSE, close_payload(code, reason)).serialize(mask=False)

@@ -149,7 +149,7 @@ class ClientSession(ABC):
         if arrived.pong is not None:
             self._feed.pong(arrived.pong)
             self._writer.wake()
-        self._forwarder.add(arrived.messages)
+        self._take(arrived.messages)
         if arrived.failed and arrived.close is not None:
             self._end(arrived.close, at_once=True)
         elif arrived.close is not None and not self._left.done():
@@ -157,6 +157,17 @@ class ClientSession(ABC):
         if self._forwarder.full:
             self._ignore()
             self._look.start(DRAIN, self._look_for_hangup)
+
+    def _take(self, messages: list[ClientMessage]) -> None:
+        """Take messages of the client."""
+        self._forwarder.add(messages)
+
+    async def _leave(self) -> None:  # noqa: B027 - hardly any needs to
+        """Prepare for the answer to a client's close frame."""
+
+    def _reason(self) -> str:
+        """Say why messages were not sent."""
+        return self._channel.snapshot.reason.text
 
     def _look_for_hangup(self) -> None:
         """Detect a disconnect while reading is suspended by a full forward buffer."""
@@ -185,6 +196,7 @@ class ClientSession(ABC):
         frame = await self._left
         if frame is not None:
             await self._drain()
+            await self._leave()
             self._end(frame, at_once=True)
 
     async def _let_go(self) -> None:
@@ -218,8 +230,7 @@ class ClientSession(ABC):
     def _give_up(self) -> None:
         if unsent := self._forwarder.give_up():
             text = "%s: %d messages of a client of the gateway were not sent before it left: %s"
-            why = self._channel.snapshot.reason.text
-            logger.warning(text, self._channel.name, unsent, why, extra={"channel": self._channel.name})
+            logger.warning(text, self._channel.name, unsent, self._reason(), extra={"channel": self._channel.name})
 
     async def _read_to_end(self) -> None:
         """Read until the client has closed its end, for ``CLOSE_WAIT`` at most."""

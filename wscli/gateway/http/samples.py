@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from wscli.control.messages import ChannelStats, TokenStats
 from wscli.core.states import ChannelState
+from wscli.daemon.channel.counters import OwnCount
 from wscli.daemon.registry.manager import Manager
 from wscli.version import __version__
 
@@ -63,6 +64,11 @@ METRICS: dict[str, Metric] = {
         "gauge", "When the last message arrived, in seconds since the epoch.", _CHANNEL
     ),
     "wscli_readers": Metric("gauge", "Attached readers.", _CHANNEL),
+    "wscli_own_clients": Metric("gauge", "Clients that have an upstream of their own.", _CHANNEL),
+    "wscli_own_upstreams_total": Metric("counter", "Upstreams of their own that clients asked for.", _CHANNEL),
+    "wscli_own_refused_total": Metric("counter", "Those of them that clients did not get.", _CHANNEL),
+    "wscli_own_messages_received_total": Metric("counter", "Messages received over own upstreams.", _CHANNEL),
+    "wscli_own_messages_sent_total": Metric("counter", "Messages sent over own upstreams.", _CHANNEL),
     "wscli_history_messages": Metric("gauge", "Messages in the history.", _CHANNEL),
     "wscli_consumer_lag": Metric(
         "gauge", "Messages on disk that the consumer has not acknowledged.", ("channel", "consumer")
@@ -75,6 +81,14 @@ METRICS: dict[str, Metric] = {
     "wscli_token_failures_total": Metric("counter", "Fetches of the token that failed.", _TOKEN),
     "wscli_gateway_clients": Metric("gauge", "Connected clients of the gateway."),
     "wscli_gateway_refused_total": Metric("counter", "Refused clients of the gateway."),
+}
+
+
+_OWN: dict[str, OwnCount] = {
+    "wscli_own_upstreams_total": "total",
+    "wscli_own_refused_total": "refused",
+    "wscli_own_messages_received_total": "received",
+    "wscli_own_messages_sent_total": "sent",
 }
 
 
@@ -123,6 +137,7 @@ def _gauges(manager: Manager, stats: dict[str, ChannelStats]) -> Iterator[Sample
         if heard:
             yield Sample("wscli_last_message_timestamp_seconds", (name,), round(max(heard), 3))
         yield Sample("wscli_readers", (name,), sum(one["readers"] for one in all_of_it))
+        yield Sample("wscli_own_clients", (name,), sum(one["own"]["clients"] for one in all_of_it))
         kept = sum(one["history"]["last"] - one["history"]["first"] + 1 for one in all_of_it)
         yield Sample("wscli_history_messages", (name,), kept)
         for kind in ("queued", "expired", "rejected"):
@@ -144,6 +159,8 @@ def _counters(manager: Manager) -> Iterator[Sample]:
         yield Sample("wscli_connects_total", (name,), total.connects)
         for what, count in total.dials.items():
             yield Sample(f"wscli_{what}_total", (name,), count)
+        for metric, own in _OWN.items():
+            yield Sample(metric, (name,), total.own[own])
         yield Sample("wscli_closes_total", (name,), total.closes)
         yield Sample("wscli_subscription_ends_total", (name,), total.subscription_ends)
         yield Sample("wscli_rotations_total", (name,), total.rotations)

@@ -9,11 +9,11 @@ from wscli.core import events
 from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.daemon.upstream.attempts.attempt import Attempt
 from wscli.daemon.upstream.attempts.reports import AttemptReports
+from wscli.daemon.upstream.keepalive import no_pong
 from wscli.daemon.upstream.members.member import ConnectionHook, Member
 from wscli.daemon.upstream.services import Services
 from wscli.session.actions import Deliver
 from wscli.transport.connection import Connection
-from wscli.values import format_duration
 
 __all__ = ["Opening"]
 
@@ -60,8 +60,7 @@ class Opening:
         self._reports.ponged(self._attempt, rtt)
 
     def _dead(self) -> None:
-        within = format_duration(self._reports.upstream.plan.keepalive.timeout)
-        self._attempt.fail(Failure(FailureKind.KEEPALIVE, f"no pong within {within}", code=1006, by="us"))
+        self._attempt.fail(no_pong(self._reports.upstream.plan.keepalive))
 
     def _finish(self) -> None:
         attempt = self._attempt

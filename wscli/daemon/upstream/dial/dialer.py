@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wscli.clock import Clock
-from wscli.config.dial_plan import DialPlan
 from wscli.config.plan import UpstreamPlan
 from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.upstream.dial.budget import ConnectBudget, Ticket
@@ -89,6 +88,8 @@ class DialRequest:
     """Gives the variables of the dial's templates, once it is the dial's turn; it may raise ``SessionFailed``."""
     values: Mapping[str, Any] = field(default_factory=dict)
     """Of ``with``, filled."""
+    subprotocols: tuple[str, ...] | None = None
+    """What a client offers, in place of the plan's; those of the plan with a placeholder stay, behind them."""
 
 
 class Dialer:
@@ -138,7 +139,7 @@ class Dialer:
                 record.keepers += (functools.partial(secrets_of_variables, tuple(variables.values())),)
             await self._descriptors.room(progress)
             scope = {"token": tokens, "param": request.params, "with": request.values, "var": variables}
-            target = _target(plan.dial, scope, url)
+            target = _target(request, scope, url)
             find = functools.partial(secrets_of, target, tuple(tokens.values()), plan.dial.secrets)
             record.keepers += (find,)  # after a redirect the secrets of the first URL count as well
             progress("dialling", f"dialling {plan.dial.shown_url}")
@@ -156,6 +157,10 @@ class Dialer:
                 budget.accepted()
                 return connection
         raise DialError(Failure(FailureKind.STATUS, f"redirected more than {MAX_REDIRECTS} times", code=310))
+
+    def held(self, endpoint: str) -> tuple[float, str] | None:
+        """For how many seconds dials to an endpoint are held back, and why; None: they are not."""
+        return self._budgets[endpoint].held
 
     def release(self, endpoint: str) -> None:
         """Hold back no dial of an endpoint any more: another server may be dialled now."""
@@ -235,9 +240,14 @@ class Dialer:
             place.leave()
 
 
-def _target(dial: DialPlan, scope: Scope, url: str | None) -> DialTarget:
+def _target(request: DialRequest, scope: Scope, url: str | None) -> DialTarget:
+    dial = request.plan.dial
+    if request.subprotocols is not None:
+        dial = replace(dial, subprotocols=tuple(one for one in dial.subprotocols if one.references))
     try:
-        return make_target(dial, scope, url=url)
+        target = make_target(dial, scope, url=url)
+        given = request.subprotocols or ()
+        return replace(target, subprotocols=tuple(dict.fromkeys((*given, *target.subprotocols))))
     except ConfigError as error:  # a TLS file, which may be replaced later
         raise DialError(Failure(FailureKind.TLS, error.message)) from None
     except ValueError as error:

@@ -17,6 +17,7 @@ from wscli.config.plan import UpstreamPlan
 from wscli.control.messages import Connections
 from wscli.core.events import CloseRequested
 from wscli.daemon.upstream.members.member import Member, Subscriber
+from wscli.daemon.upstream.own import OwnUpstreams
 from wscli.daemon.upstream.services import Services
 from wscli.daemon.upstream.session.seam import MakeSession
 from wscli.daemon.upstream.sharing.subscription import Subscription
@@ -45,6 +46,8 @@ class Upstreams:
     """Every upstream of a manager."""
 
     def __init__(self, services: Services, make_session: MakeSession) -> None:
+        self.own = OwnUpstreams(services)
+        """Those of single clients."""
         self._services = services
         self._make_session = make_session
         self._upstreams: dict[UpstreamId, list[Upstream]] = {}
@@ -104,9 +107,10 @@ class Upstreams:
 
     def stats(self) -> Connections:
         """Give the ``connections`` of ``stats --json``."""
+        active = sum(one.attempts.holds_a_connection for one in self)
         return {
-            "active": sum(one.attempts.holds_a_connection for one in self),
-            "total": len(self),
+            "active": active + sum(one.connection is not None for one in self.own),
+            "total": len(self) + len(self.own),
             "successors": sum(one.attempts.describe_successor(one.snapshot) is not None for one in self),
             "unrouted": self._services.unrouted.messages,
         }
@@ -120,12 +124,14 @@ class Upstreams:
         reachable, source = functools.cache(self._services.reachable), functools.cache(self._services.source)
         for upstream in tuple(self):
             upstream.network_changed(reachable, source)
+        self.own.network_changed(source)
 
     async def closed(self) -> None:
         """Wait until no connection is being closed any more."""
         closing = (*self._closing.values(), *(one.attempts.closing for one in self))
         if tasks := [task for task in closing if task is not None]:
             await asyncio.wait(tasks)
+        await self.own.closed()
 
     def _find(self, key: UpstreamId, member: Member, but: Upstream | None = None) -> Upstream:
         """Give the first upstream of a key that has room, other than ``but``; make one where there is none."""
