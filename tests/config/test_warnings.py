@@ -181,6 +181,16 @@ def test_a_value_that_nothing_names(loads: Loads) -> None:
     ]
 
 
+def test_endpoints_with_a_session_of_their_own_may_dial_one_url(loads: Loads) -> None:
+    text = (
+        "endpoints:\n"
+        "  one: {url: ws://h, session: {hello: [{send: a}]}}\n"
+        "  two: {url: ws://h, session: {hello: [{send: b}]}}\n"
+        "channels: {a: {endpoint: one}, b: {endpoint: two}}\n"
+    )
+    assert warnings(loads, text) == []
+
+
 def test_channels_of_a_shared_connection_dial_one_url(loads: Loads) -> None:
     text = SESSION.format(text="1", more="") + "  b: {endpoint: api, with: {topic: b, private: true}}\n"
     (found,) = warnings(loads, text)

@@ -197,7 +197,9 @@ def check_urls(root: Located, plan: Plan, found: FileProblems) -> None:
         params = {name: f"parameter-{place}" for place, name in enumerate(channel.params)}
         with contextlib.suppress(ValueError):  # a filter that takes numbers alone
             key = channel.upstream.key(params, channel.values.render({"param": params}))
-            same = (key.address, key.connect_to, key.query, key.headers, key.subprotocols, key.tls)
+            # Two endpoints with a session may be two accounts, or do two things.
+            endpoint = None if channel.upstream.session is None else channel.upstream.endpoint
+            same = (key.address, key.connect_to, key.query, key.headers, key.subprotocols, key.tls, endpoint)
             dialled.setdefault(same, []).append(located)
     for first, *others in dialled.values():
         if others:
