@@ -27,6 +27,8 @@ def test_a_captured_value_that_is_missing_is_a_clear_failure(part: str) -> None:
     assert rule.verdicts == [(None, None)]
     step = opened(f"hello: [{{expect: {{a: 1}}, {part}: {{seq: .s}}}}]").receive({"a": 1})
     assert step.failure == "hello[0] (wait): cannot set 'seq': there is nothing at .s"
+    page = opened(f"hello: [{{expect: '{{any}}', {part}: {{seq: .s}}}}]").receive("<html>")
+    assert page.failure == "hello[0] (wait): cannot set 'seq': there is nothing at .s; the answer is not JSON"
     template = opened(f"hello: [{{expect: {{a: 1}}, {part}: {{seq: '{{msg.s:int}}'}}}}]").receive(
         {"a": 1, "s": "SECRET"}
     )

@@ -175,7 +175,7 @@ class Captures:
         for name, source, get, keep in self._all:
             found = _filled(name, source, {**scope, "msg": value}) if get is None else get(value)
             if found.__class__ is not int or name not in part.variables:
-                _check(part, name, source, found)
+                _check(part, name, source, found, value)
             part.assign(name, found, keep)
 
 
@@ -186,9 +186,10 @@ def _filled(name: str, source: Assigned, scope: Scope) -> Any:
         raise CaptureFailed(f"{name!r}: {error}") from None
 
 
-def _check(part: Part, name: str, source: Assigned, found: Any) -> None:
+def _check(part: Part, name: str, source: Assigned, found: Any, value: Any) -> None:
     if found is ABSENT:
-        raise CaptureFailed(f"{name!r}: there is nothing at {getattr(source, 'source', 'its template')}")
+        why = "; the answer is not JSON" if isinstance(value, (str, bytes)) else ""
+        raise CaptureFailed(f"{name!r}: there is nothing at {getattr(source, 'source', 'its template')}{why}")
     if not isinstance(found, str) or len(found) > _LARGEST >> 2:
         _check_size(name, found)
     if len(part.variables) >= _MOST and name not in part.variables:
