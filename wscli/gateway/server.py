@@ -167,7 +167,7 @@ class Gateway(Observer):
         elif path.startswith("/ws/"):
             find, options = partial(self._find, request.path), query(request.path)
             await serve_channel(self._manager, handshake, request, find, offered=offered, spare=spare, query=options)
-        elif path.startswith(CHANNELS):
+        elif path.startswith(CHANNELS) and not upgrade:
             await serve_channel_request(self._manager, self._outbox, handshake, request, self._schedule)
         else:
             text = b"there is nothing at this path\nhint: channels are at /ws/CHANNEL and /channels/CHANNEL\n"

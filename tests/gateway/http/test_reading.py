@@ -7,6 +7,7 @@ import json
 import select
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -167,6 +168,24 @@ async def test_what_a_failed_channel_has_left_is_read_before_its_failure_is_told
         assert answer.status_code == 409
         assert answer.json()["code"] == 8
         assert "is failed" in answer.json()["error"]
+
+
+async def test_a_stream_ends_as_its_channel_is_removed_and_goes_on_as_it_is_paused(it: Asked) -> None:
+    async with it.stream() as stream:
+        it.channel.pause()
+        it.channel.resume()
+        await it.it.time.settle()
+        it.server.link.say("a")
+        assert [(await stream.record())["type"] for _ in range(2)] == ["gap", "text"]
+        it.manager.apply(replace(it.manager.plan, channels={"other": channel_plan("other")}))
+        (end,) = await stream.records()
+        assert (end["type"], end["code"]) == ("end", 1001)
+
+
+async def test_an_upgrade_at_this_path_is_refused_with_the_right_one(it: Asked) -> None:
+    refused = await it.refused("/channels/news")
+    assert refused.status_code == 404
+    assert b"/ws/CHANNEL" in refused.body
 
 
 async def test_a_long_poll_ends_as_its_channel_does(it: Asked) -> None:

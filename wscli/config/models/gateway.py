@@ -142,7 +142,8 @@ class GatewayPlan(StrictModel):
         Count, Field(ge=1, description="clients with the token at a time; one more is answered with 503")
     ] = MOST_CLIENTS
     max_message: Annotated[
-        Size, Field(ge=1, description="of a client's message; a larger one closes that client with 1009")
+        Size,
+        Field(ge=1, description="of a client's message; a larger one closes that client with 1009, or a POST gets 413"),
     ] = 1 << 20
     max_header: Annotated[Size, Field(ge=1024, description="of a request's line and headers together")] = 16 << 10
     keepalive: Annotated[
