@@ -80,7 +80,7 @@ def test_a_beat_whose_interval_makes_no_sense_makes_no_busy_loop(interval: Any, 
     server = Gateway()
     one = client(preset_file("discord", {"main": {"intents": 1}}, tokens=("discord",)), server).dial("main")
     one.advance(60)
-    assert len(server.beats) <= 60
+    assert len(server.beats) <= 120  # what `limits.send` lets out in a minute
     assert one.verdict is None or one.reason.startswith(("timers[0]", "hello[0]")), one.reason
 
 
