@@ -168,7 +168,7 @@ def test_an_interval_that_is_none_is_a_clear_failure(interval: object) -> None:
     assert "soon" not in host.failure  # what a server gives may be secret, but for numbers
 
 
-@pytest.mark.parametrize(("interval", "most"), [(1, 1001), (0.001, 1001), (0.0000015, 1001), (365 * 86400 * 1000, 0)])
+@pytest.mark.parametrize(("interval", "most"), [(1, 1001), (0.001, 1001), (365 * 86400 * 1000, 0)])
 def test_an_interval_of_a_millisecond_or_a_year_is_bounded(interval: float, most: int) -> None:
     host = opened("hello: [{expect: {a: 1}, set: {i: .i}}]\ntimers: [{every: '{var.i}ms', do: [{send: beat}]}]")
     host.receive({"a": 1, "i": interval}).advance(10)

@@ -22,8 +22,6 @@ _SHORTEST = 0.01
 _OFF = (0, "", "ms", "s", "m", "h", "d")
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(ms|s|m|h|d)?")
 """What may be shown of a value that a server gave."""
-_TINY = re.compile(r"[0-9](\.[0-9]+)?e-[0-9]+(ms|s|m|h|d)")
-"""How Python writes numbers below 0.0001."""
 _RECONNECT = Verdict(Action.RECONNECT)
 
 
@@ -101,8 +99,6 @@ class _Timer:
             return 0.0
         if value in _OFF:
             return 0.0
-        if _TINY.fullmatch(str(value)):
-            return _SHORTEST
         try:
             seconds = parse_duration(value) if isinstance(value, str) else -1.0
         except ValueError:
