@@ -224,3 +224,18 @@ async def test_a_stranger_is_hung_up_on_after_a_short_deadline(it: Faced, monkey
     monkeypatch.setattr("wscli.gateway.handshake.REQUEST_DEADLINE", 0.05)
     assert await ask(it.port, b"GET /ws/news HTTP/1.1\r\n") == b""
     assert it.stats["strangers"] == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "why"),
+    [
+        ("GET /stats HTTP/1.1\r\n\r\n", "Missing mandatory Host: header"),
+        ("GET /stats HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "Found multiple Host: headers"),
+        ("GET /stats HTTP/9\r\n\r\n", "illegal request line"),
+        (f"GET /stats HTTP/1.1\r\nHost: a\r\nAuthorization : Bearer {TOKEN}\r\n\r\n", "illegal header line"),
+    ],
+)
+async def test_a_malformed_request_is_told_why_without_what_it_quotes(it: Faced, request_: str, why: str) -> None:
+    answer = await ask(it.port, request_.encode())
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(f"\r\n\r\ninvalid HTTP request: {why}\n".encode())

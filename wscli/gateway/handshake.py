@@ -143,7 +143,8 @@ class Handshake:
         except h11.RemoteProtocolError as error:
             status = HTTPStatus(error.error_status_hint)
             too_large = status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            await self._refuse(status, self._too_large if too_large else b"invalid HTTP request\n")
+            why = str(error).partition(": b")[0]  # what it quotes behind that may hold the token
+            await self._refuse(status, self._too_large if too_large else f"invalid HTTP request: {why}\n".encode())
 
     @property
     def _too_large(self) -> bytes:
