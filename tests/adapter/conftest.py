@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from websockets.sync import client
 
 from tests.adapter.upstream import upstream
 from tests.processes import Wscli
 from tests.transport.certificates import Certificates, certificates
-from wscli.adapter import fallback
+from wscli.adapter import attach, fallback
 
 CONFIG = """\
 version: 1
@@ -30,6 +31,9 @@ channels:
   chat/{{id}}: {{endpoint: plain, path: "/chat/{{id}}", subprotocols: [chat.v2]}}
   secure/{{id}}: {{endpoint: secure, path: "/echo/{{id}}"}}
 """
+
+collect_ignore = [] if hasattr(client, "reconnect") else ["test_reconnecting.py", "test_websockets_tests.py"]
+"""What a version of `websockets` before 17.1 does not have."""
 
 Address = Callable[[str], str]
 """From a path to a URL that nobody else uses."""
@@ -71,8 +75,14 @@ def _fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "*")
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manager on a slow machine gets its time to answer."""
+    monkeypatch.setattr(attach, "ATTACH_PATIENCE", 60.0)
+
+
 @pytest.fixture(params=["through the manager", "without it"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, patient: None) -> str:
     """Each way in turn; through the manager nothing may fall back, and without it everything does."""
     if request.param == "through the manager":
         managed: Wscli = request.getfixturevalue("managed")

@@ -149,6 +149,7 @@ def test_another_choice_is_a_mistake_even_where_nothing_falls_back(
         talk(echo)
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_real_manager_without_the_channel_is_gone_around(
     talk: Talk, managed: Wscli, plain_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -184,7 +185,7 @@ async def _echo(websocket: ServerConnection) -> None:
         await websocket.send(message)
 
 
-async def test_a_redirect_is_followed_and_its_target_asked_for(talk: Talk, managers: Managers, echo: str) -> None:
+async def test_a_redirect_is_followed_and_its_target_asked_for(managers: Managers, echo: str) -> None:
     managers.add("app", UNKNOWN)
 
     def redirect(websocket: ServerConnection, request: Request) -> Response:
@@ -194,7 +195,7 @@ async def test_a_redirect_is_followed_and_its_target_asked_for(talk: Talk, manag
 
     async with serve(_echo, "127.0.0.1", 0, process_request=redirect) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/old"
-        assert await asyncio.to_thread(talk, url) == "hello"
+        assert await talk_async(url) == "hello"
     assert [asked for _, asked in managers.asked] == [url, echo]
 
 
@@ -233,6 +234,7 @@ def test_the_time_to_open_counts_the_manager(
         talk(echo, open_timeout=0.02)
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_failed_channel_is_no_reason_to_go_around(
     managed: Wscli, plain_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,13 +7,13 @@ import ssl
 import threading
 
 import pytest
-from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Close
 
 from tests.adapter.conftest import Address
 from tests.transport.certificates import Certificates
 from wscli.adapter import connect as async_connect
-from wscli.adapter.sync import ClientConnection, connect, reconnect
+from wscli.adapter.sync import connect
 
 
 def test_hello(url: Address) -> None:
@@ -72,7 +72,6 @@ def test_fragments_and_kinds(url: Address) -> None:
 def test_ping_gives_an_event(url: Address) -> None:
     with connect(url("echo")) as websocket:
         assert websocket.ping().wait(10)
-        assert websocket.latency > 0
 
 
 def test_another_thread_may_send(url: Address) -> None:
@@ -81,35 +80,3 @@ def test_another_thread_may_send(url: Address) -> None:
         thread.start()
         assert list(itertools.islice(websocket, 3)) == ["0", "1", "2"]
         thread.join()
-
-
-def test_reconnecting_is_an_iteration(url: Address) -> None:
-    ticks: list[str | bytes] = []
-    for websocket in reconnect(url("flaky")):
-        try:
-            while len(ticks) < 3:
-                ticks.append(websocket.recv())
-            break
-        except ConnectionClosed:
-            continue
-    assert ticks == ["tick"] * 3
-
-
-def test_both_forms_of_connect_are_kept(url: Address) -> None:
-    websocket = connect(url("echo"), legacy=True)
-    assert isinstance(websocket, ClientConnection)
-    websocket.send("hello")
-    assert websocket.recv() == "hello"
-    websocket.close()
-    again = connect(url("echo"), legacy=False)
-    assert isinstance(again, reconnect)
-    with again as websocket:
-        websocket.send("hello")
-        assert websocket.recv() == "hello"
-
-
-def test_the_old_form_warns_as_the_library_does(url: Address) -> None:
-    websocket = connect(url("echo"))
-    with pytest.warns(DeprecationWarning, match="must be used as a context manager"):
-        websocket.send("hello")
-    websocket.close()

@@ -53,7 +53,7 @@ def manager() -> Iterator[tuple[Manager, Wscli]]:
 
 @pytest.fixture(params=["shared", "own"])
 def clients(
-    request: pytest.FixtureRequest, manager: tuple[Manager, Wscli], monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, manager: tuple[Manager, Wscli], monkeypatch: pytest.MonkeyPatch, patient: None
 ) -> Iterator[str]:
     """Each kind of client that a channel may have, with all that the tests connect to declared so."""
     running, command = manager

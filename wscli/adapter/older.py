@@ -42,8 +42,8 @@ def connect(uri: str, **kwargs: Any) -> ClientConnection:
         options = {name: kwargs[name] for name in _HANDSHAKE if name in kwargs}
         if secure:
             options["ssl"] = _NoTls()
+        options["open_timeout"] = deadline.timeout()
         try:
-            options["open_timeout"] = deadline.timeout()
             # `unix` as well: the library sets options of TCP on any other socket.
             return direct(uri, unix=True, sock=sock, **options)
         except InvalidStatus as refusal:
@@ -54,8 +54,7 @@ def connect(uri: str, **kwargs: Any) -> ClientConnection:
             if (gone := manager_gone(error)) is None:
                 raise
             fall_back(gone, uri)
-        kwargs["open_timeout"] = deadline.timeout()
-    return direct(uri, **kwargs)
+    return direct(uri, **{**kwargs, "open_timeout": deadline.timeout()})
 
 
 _HANDSHAKE = frozenset(
