@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.daemon.scripted import changed
+from tests.daemon.scripted import REFUSED, changed
 from tests.gateway.faced import Faced, closed, faced, own_plan
 from tests.waiting import eventually
 from wscli.config.clients import ClientsPlan
@@ -48,6 +48,20 @@ async def test_a_channel_that_is_stopped_ends_a_dial_under_way(own: Faced) -> No
     own.server.hold.set_result(None)
     await own.it.time.settle()
     assert own.server.links == []
+
+
+async def test_the_manager_waits_for_the_close_frames_as_it_stops(own: Faced) -> None:
+    client = await own.client()
+    link = own.server.link
+    link.slow_close = 0.5
+    closing = asyncio.ensure_future(own.manager.close())
+    await eventually(lambda: link.closed_with)
+    assert await closed(client) == (1001, "the manager was stopped")
+    assert link.open
+    while not closing.done():
+        await own.it.time.advance(0.1)
+    assert link.ended is not None
+    assert (link.closed_with, link.ended.code) == ((1001, ""), 1001)
 
 
 # a reload
@@ -94,6 +108,34 @@ async def test_status_counts_the_clients(own: Faced) -> None:
     async with own.client(), own.client():
         assert own.channel.status()["clients"] == {"upstream": "own", "own": 2}
         assert "2 clients have upstreams of their own" in own.channel.status()["reason"]["text"]
+
+
+async def test_doctor_has_the_last_dial_for_a_client(own: Faced) -> None:
+    own.server.refusals.append(REFUSED)
+    await own.refused()
+    record = own.channel.own.last_attempt
+    assert record is not None
+    assert record.failure == REFUSED
+    async with own.client():
+        record = own.channel.own.last_attempt
+        assert record is not None
+        assert record.failure is None
+
+
+async def test_the_first_failed_dial_in_a_row_is_logged(own: Faced, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "wscli.upstream")
+    own.server.refusals += [REFUSED, REFUSED]
+    await own.refused()
+    await own.refused()
+    opening = asyncio.ensure_future(own.client().__aenter__())
+    while not opening.done():  # it waits its turn
+        await own.it.time.advance(0.1)
+        await asyncio.sleep(0.001)
+    await (await opening).close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "news: a client's own upstream: not connected: connection refused by 192.0.2.1:80",
+        "news: a client's own upstream: the server is dialled without a wait again",
+    ]
 
 
 async def test_a_channel_of_a_template_is_kept_while_a_client_has_an_upstream() -> None:

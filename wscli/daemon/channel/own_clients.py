@@ -15,7 +15,7 @@ from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.counters import Counters
 from wscli.daemon.upstream.dial.budget import ConnectBudget
-from wscli.daemon.upstream.dial.dialer import DialRequest
+from wscli.daemon.upstream.dial.dialer import AttemptRecord, DialRequest
 from wscli.daemon.upstream.own import OwnUpstream, OwnUpstreams
 from wscli.daemon.upstream.services import Services
 from wscli.errors import WscliError
@@ -73,6 +73,8 @@ class OwnClients:
         self._services = services
         self._upstreams = upstreams
         self._on_change = on_change
+        self.last_attempt: AttemptRecord | None = None
+        """The record of the last dial for a client, for ``doctor``."""
         self._open: set[OwnUpstream] = set()
         self._probes: ConnectBudget | None = None
         """Paces the dials while they fail, so that clients in a tight loop do not hammer the server."""
@@ -158,6 +160,7 @@ class OwnClients:
             raise
         finally:
             upstream.deadline = None
+            self.last_attempt = upstream.record
         self._log("open", f"connected to {upstream.record.timeline.peer or 'the server'}")
         self._reached()
 
@@ -184,7 +187,7 @@ class OwnClients:
         """Close every client whose upstream a reload would dial otherwise; ``before`` and ``values`` are the old."""
         plan = self._channel.plan
         same = plan.upstream.dial.opens_the_same(before.upstream.dial) and values == self._channel.values
-        if tokens_changed or not same or (before.clients.own and not plan.clients.own):
+        if tokens_changed or not same or (before.clients != plan.clients and not plan.clients.own):
             self.end("the configuration changed", RESTART)
             self._reached()
 
@@ -213,10 +216,13 @@ class OwnClients:
         """Pace the dials no longer: the server is there, or it is another one."""
         if self._probes is not None:
             self._probes.rate, self._probes = _FREE, None
+            self._log("reached", "the server is dialled without a wait again", logging.INFO)
 
     def _failed(self, failure: Failure) -> None:
-        self._log("refused" if failure.kind is FailureKind.STATUS else "failed", f"not connected: {failure.text}")
-        if self._probes is None:
+        first = self._probes is None  # in a row
+        event = "refused" if failure.kind is FailureKind.STATUS else "failed"
+        self._log(event, f"not connected: {failure.text}", logging.INFO if first else logging.DEBUG)
+        if first:
             self._probes = ConnectBudget(PROBES, self._services.clock, schedule=self._services.schedule)
 
     def _late(self, upstream: OwnUpstream) -> WscliError:
@@ -226,6 +232,7 @@ class OwnClients:
             return NotNow(upstream.ended.result().text, hint)
         if upstream.dialling:
             failure = Failure(FailureKind.TIMEOUT, f"not connected within {format_duration(plan.dial.timeout)}")
+            upstream.record.failure = failure
             self._failed(failure)
             return DialError(failure)
         held = self._services.dialer.held(plan.endpoint)
@@ -238,7 +245,7 @@ class OwnClients:
         endpoint = self._channel.plan.upstream.endpoint
         return NotNow(f"endpoint {endpoint!r} is held back: {why}", "try again later", seconds)
 
-    def _log(self, event: str, text: str) -> None:
+    def _log(self, event: str, text: str, level: int = logging.DEBUG) -> None:
         name = self._channel.name
         extra = {"channel": name, "event": f"own-{event}"}
-        logger.debug("%s: a client's own upstream: %s", name, text, extra=extra)
+        logger.log(level, "%s: a client's own upstream: %s", name, text, extra=extra)

@@ -41,7 +41,8 @@ class OwnUpstream:
         self._services = services
         self._receive = receive
         self._watch: KeepaliveWatch | None = None
-        self._closing = False
+        self.closing: asyncio.Task[None] | None = None
+        """Closes the connection, from when its end was asked for."""
 
     async def dial(self) -> None:
         """Open the connection; where the verdict on a failure is ``reauth``, once more with new tokens.
@@ -109,18 +110,20 @@ class OwnUpstream:
     def give_up(self, failure: Failure) -> None:
         """Close the connection, or drop its dial, and give this cause: its client is closed with the code of it."""
         self._end(failure)
-        if self.connection is not None:
-            self._services.tasks.spawn(self.close(GOING_AWAY), name="close an own upstream")
+        self.close()
 
-    async def close(self, code: int, reason: str = "") -> None:
+    def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
         """Close the connection within a second; a close under way goes on."""
-        if self.connection is not None and not self._closing:
-            self._closing = True
+        if self.connection is not None and self.closing is None:
             self._unwatch()
-            try:
-                await self.connection.close(code, reason, deadline=CLOSE_DEADLINE)
-            finally:
-                self.connection.abort()  # without effect on one that is closed
+            work = self._close(self.connection, code, reason)
+            self.closing = self._services.tasks.spawn(work, name="close an own upstream")
+
+    async def _close(self, connection: Connection, code: int, reason: str) -> None:
+        try:
+            await connection.close(code, reason, deadline=CLOSE_DEADLINE)
+        finally:
+            connection.abort()  # without effect on one that is closed
 
     # ConnectionListener
 
@@ -159,12 +162,11 @@ class OwnUpstream:
 class OwnUpstreams:
     """All own upstreams of a manager: counted until their connections are closed."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self) -> None:
         self.most = 0
         """How many there may be, those that are being closed not counted."""
         self.open: set[OwnUpstream] = set()
-        self._services = services
-        self._closing: dict[OwnUpstream, asyncio.Task[None]] = {}
+        self._closing: set[OwnUpstream] = set()
 
     def __len__(self) -> int:
         return len(self.open) + len(self._closing)
@@ -180,10 +182,10 @@ class OwnUpstreams:
     def close(self, upstream: OwnUpstream) -> None:
         """Close one whose client has left."""
         self.open.discard(upstream)
-        if upstream.connection is not None:
-            closing = self._services.tasks.spawn(upstream.close(GOING_AWAY), name="close an own upstream")
-            self._closing[upstream] = closing
-            closing.add_done_callback(lambda _: self._closing.pop(upstream))
+        upstream.close()
+        if upstream.closing is not None and not upstream.closing.done():
+            self._closing.add(upstream)
+            upstream.closing.add_done_callback(lambda _: self._closing.discard(upstream))
 
     def network_changed(self, source: Callable[[str], str | None]) -> None:
         """Have each look whether its connection is alive."""
@@ -192,5 +194,5 @@ class OwnUpstreams:
 
     async def closed(self) -> None:
         """Wait until no connection is being closed any more."""
-        if self._closing:
-            await asyncio.wait(self._closing.values())
+        if closing := [one.closing for one in self if one.closing is not None]:
+            await asyncio.wait(closing)

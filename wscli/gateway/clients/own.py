@@ -127,7 +127,9 @@ class OwnSession(ClientSession):
     async def _leave(self) -> None:
         """Close the upstream as the client left, and wait for that."""
         if (closed := self._parser.closed) is not None:
-            await self._upstream.close(closed.code, closed.reason)
+            self._upstream.close(closed.code, closed.reason)
+        if (closing := self._upstream.closing) is not None:
+            await asyncio.wait([closing])
 
     def _reason(self) -> str:
         ended = self._upstream.ended

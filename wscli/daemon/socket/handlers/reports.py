@@ -71,12 +71,16 @@ async def logs(app: App, request: LogsRequest, peer: Peer) -> None:
 
 
 async def doctor(app: App, request: DoctorRequest, peer: Peer) -> Doctor:
-    """Return the channel's status and the record of its last attempt, None if it was never dialled; or of a new one."""
+    """Return the channel's status, and the record of its last attempt, or of a new one.
+
+    A dial for a client with an upstream of its own is an attempt as well; None: there was none.
+    """
     channel = app.manager.channel(request["channel"])
     if request.get("dial", False):
         record: AttemptRecord | None = await peer.while_connected(app.manager.dial_once(channel))
     else:
-        record = channel.subscription.last_attempt
+        attempts = filter(None, (channel.subscription.last_attempt, channel.own.last_attempt))
+        record = max(attempts, key=lambda one: one.started, default=None)
     attempt = None if record is None else _attempt(record, channel.name)
     asked = channel.subscription.upstream.request()
     return {"channel": channel.status(), "url": asked.plan.dial.shown_address(asked.params), "attempt": attempt}

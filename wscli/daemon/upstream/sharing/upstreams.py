@@ -46,7 +46,7 @@ class Upstreams:
     """Every upstream of a manager."""
 
     def __init__(self, services: Services, make_session: MakeSession) -> None:
-        self.own = OwnUpstreams(services)
+        self.own = OwnUpstreams()
         """Those of single clients."""
         self._services = services
         self._make_session = make_session
