@@ -12,7 +12,10 @@ BENCH_ARGS ?=
 WHEEL_TESTS := $(addprefix ../tests/,cli e2e adapter docs transport)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-wheel soak lint types imports check bench docs clean
+# The oldest `websockets` that the drop-in and the Python API take; a path of Python's hides the newest.
+OLDEST := $(shell sed -n 's/.*"websockets>=\([0-9.]*\),.*/\1/p' packaging/client/pyproject.toml)
+OLDEST_PATH := build/websockets-$(OLDEST)
+.PHONY: help demo test test-fast test-wheel test-oldest soak lint types imports check bench docs clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,6 +46,11 @@ test-wheel: ## the tests of what a wheel can break, against the built wheel with
 	$(WHEEL_VENV)/bin/python -m build --wheel --outdir dist .
 	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[dev,fast]"
 	cd $(WHEEL_VENV) && ../$(WHEEL_VENV)/bin/python -m pytest --rootdir=.. -c ../pyproject.toml $(WHEEL_TESTS) $(PARALLEL) $(PYTEST_ARGS)
+
+test-oldest: $(VENV)/.installed ## the tests of the drop-in and of the Python API with the oldest `websockets` they take
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(OLDEST_PATH) websockets==$(OLDEST)
+	PYTHONPATH=$(OLDEST_PATH) $(BIN)/python -c 'import websockets.version as found; assert found.version == "$(OLDEST)", found.version'
+	PYTHONPATH=$(OLDEST_PATH) $(BIN)/python -m pytest tests/adapter tests/client $(PARALLEL) $(PYTEST_ARGS)
 
 soak: $(VENV)/.fast ## the tests that take minutes
 	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)

@@ -29,8 +29,7 @@ from wscli.errors import WscliError
 
 __all__ = ["Manager", "Process", "Wscli", "wscli"]
 
-COMMAND = [os.environ.get("WSCLI_TEST_PYTHON", sys.executable), "-m", "wscli"]
-"""Of the tested command; `make test-oldest` tests a drop-in with a manager that has a newer `websockets`."""
+COMMAND = [sys.executable, "-m", "wscli"]
 _PATIENCE = 60.0
 """Seconds for whatever should take a moment; reaching them is a failure."""
 _NOT_INHERITED = ("WSCLI_", "XDG_", "PYTHON", "COLUMNS", "LINES", "NO_COLOR", "TMPDIR")

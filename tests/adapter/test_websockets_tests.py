@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +72,21 @@ def clients(
 def test_a_test_of_the_library_passes_through_a_manager(suite: str, name: str, clients: str) -> None:
     what, why = outcome(suite, name)
     assert what == ("failed" if name in DIFFERENT[suite] else "passed"), why or DIFFERENT[suite][name]
+
+
+def test_the_documentation_names_each_of_them_with_its_reason() -> None:
+    text = (Path(__file__).parents[2] / "docs/adapter.md").read_text()
+    told = {
+        name: why
+        for names, why in re.findall(r"^\| (`.*`) \| (.*) \|$", text, re.MULTILINE)
+        for name in names.split(", ")
+    }
+    for name, why in [pair for table in DIFFERENT.values() for pair in table.items()]:
+        assert told.get(f"`{name}`", told.get(f"`{name.partition('.')[2]}`")) == why
+    different = sum(map(len, DIFFERENT.values()))
+    assert f"{len(ALL) - different} of {len(ALL)} pass" in text
+    everything = sum(len(names_of(suite)) for suite in SUITES)
+    assert f"{everything - len(ALL)} more tests of proxies are not run" in text
 
 
 def test_the_table_names_tests_that_there_are() -> None:
