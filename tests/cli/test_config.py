@@ -62,6 +62,14 @@ def test_check_prints_warnings_on_stderr(tmp_path: Path, capsys: Printed) -> Non
     )
 
 
+def test_check_names_the_channels_whose_clients_have_an_upstream_each(tmp_path: Path, capsys: Printed) -> None:
+    text = "endpoints: {a: {url: ws://h}}\nchannels:\n  c: {endpoint: a, path: /c, clients: own}\n"
+    text += "  d: {endpoint: a, path: /d, subprotocols: [mqtt]}\n  e: {endpoint: a, path: /e}\n"
+    (tmp_path / "app.yaml").write_text(text)
+    assert main(["config", "check", "--strict", "app.yaml"]) == 0
+    assert capsys.readouterr().err == "each client of the gateway and the adapter has an upstream of its own: c, d\n"
+
+
 def test_check_strict_refuses_warnings_alone(tmp_path: Path, capsys: Printed) -> None:
     assert main(["config", "check", "--strict", "app.yaml"]) == 0
     assert capsys.readouterr() == ("app.yaml: ok: 2 channels, 1 endpoint, 1 token source\n", "")

@@ -80,12 +80,12 @@ class OwnClients:
         """Paces the dials while they fail, so that clients in a tight loop do not hammer the server."""
 
     def __len__(self) -> int:
-        return len(self._open)
+        return sum(not one.ended.done() for one in self._open)
 
     def stats(self) -> OwnStats:
         """Give the ``own`` of ``stats --json``."""
         return {
-            "clients": len(self._open),
+            "clients": len(self),
             "total": self._channel.counters.own["total"],
             "refused": self._channel.counters.own["refused"],
             "received": self._channel.counters.own["received"],
