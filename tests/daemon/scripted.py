@@ -97,7 +97,7 @@ class ScriptedLink:
     def try_send(self, render: RenderMessage) -> bool:
         if not self.open:
             raise NotSent("the connection is closed")
-        if self.blocked is not None:
+        if self.blocked is not None or self.full is not None or self.clogged or self.fails:
             return False
         self.sent.append(render())
         self.server.on_message(self, self.sent[-1][0])

@@ -8,7 +8,7 @@ import pytest
 
 from tests.transport.conftest import Dials, begun
 from tests.transport.servers import BINARY, TEXT, Peer, silent
-from wscli.errors import NotSent
+from wscli.errors import NotSent, OutcomeUnknown
 
 
 async def test_a_message_is_rendered_and_written_at_once_where_none_waits(dial: Dials) -> None:
@@ -72,3 +72,33 @@ async def test_after_the_close_nothing_is_rendered(dial: Dials) -> None:
         with pytest.raises(NotSent):
             await link.send_rendered(lambda: pytest.fail("rendered"))
         await closing
+
+
+async def test_a_message_written_at_once_is_sent_or_says_when_it_is(dial: Dials) -> None:
+    may_read = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        peer.pause()
+        await may_read.wait()
+        peer.resume()
+        assert len((await peer.read_frame()).payload) == 1
+        assert len((await peer.read_frame()).payload) == 16 << 20
+
+    async with dial.upgraded(script) as (link, seen):
+        assert link.try_send(lambda: (b"1", False)) is True
+        taken = link.try_send(lambda: (b"2" * (16 << 20), True))
+        assert not isinstance(taken, bool)
+        taking = await begun(taken())
+        may_read.set()
+        await taking
+        await seen.ended()
+
+
+async def test_the_outcome_of_a_message_written_at_once_is_unknown_where_the_connection_ends(dial: Dials) -> None:
+    async with dial.upgraded(silent) as (link, _):
+        taken = link.try_send(lambda: (b"2" * (16 << 20), True))
+        assert not isinstance(taken, bool)
+        taking = await begun(taken())
+        link.abort()
+        with pytest.raises(OutcomeUnknown):
+            await taking

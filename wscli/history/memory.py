@@ -223,6 +223,8 @@ class History:
         A cursor from before the window gets the gap ``lagged`` with the exact number of messages that it missed.
         """
         seq, gaps, epoch = cursor
+        if seq >= self.last and gaps >= self._gaps.count:
+            return None
         if seq + 1 < self.first:
             end = self.first - 1
             return ReadResult(

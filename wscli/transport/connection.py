@@ -6,7 +6,7 @@ Two adapters implement it, ``websockets`` and picows; one conformance suite runs
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,6 +23,7 @@ __all__ = [
     "DialTimeline",
     "RenderMessage",
     "UpgradeExchange",
+    "WrittenAtOnce",
 ]
 
 
@@ -129,6 +130,14 @@ RenderMessage = Callable[[], tuple[bytes, bool]]
 """Gives a message's payload, and whether it is binary."""
 
 
+WrittenAtOnce = bool | Callable[[], Awaitable[None]]
+"""False: nothing was written, since the message has to wait. True: the kernel has taken it.
+
+Else it was written, and the function waits until the kernel has taken it; it raises OutcomeUnknown where the connection
+ended before.
+"""
+
+
 class Connection(Protocol):
     """An open connection."""
 
@@ -152,8 +161,8 @@ class Connection(Protocol):
             OutcomeUnknown: as for ``send``.
         """
 
-    def try_send(self, render: RenderMessage) -> bool:
-        """Render and write one message at once; False: nothing was rendered, since messages before it wait.
+    def try_send(self, render: RenderMessage) -> WrittenAtOnce:
+        """Render and write one message at once, unless messages before it wait.
 
         Raises:
             NotSent: the connection was closed; or ``render`` raised it.

@@ -109,6 +109,7 @@ async def test_a_strict_client_with_a_held_message_is_closed_at_once(monkeypatch
             await lost.wait()
             raise NotSent("the connection is closed")
 
+        it.server.link.clogged = True
         monkeypatch.setattr(it.server.link, "send", send_late)
         await client.send("too late")
         await begun.wait()
@@ -136,7 +137,9 @@ async def test_a_hangup_is_detected_while_reading_is_suspended(
 ) -> None:
     monkeypatch.setattr(session_module, "DRAIN", 0.05)
     made: list[Forwarder] = []
-    monkeypatch.setattr(session_module, "Forwarder", lambda *args: made.append(Forwarder(*args)) or made[-1])
+    monkeypatch.setattr(
+        session_module, "Forwarder", lambda *args, **more: made.append(Forwarder(*args, **more)) or made[-1]
+    )
     it.channel.pause()
     _, writer = await it.raw_client()
     writer.write(Frame(Opcode.TEXT, b"x" * 500_000).serialize(mask=True) * 8)
@@ -175,7 +178,20 @@ async def test_a_bug_in_forwarding_closes_the_client(
     async def broken(payload: bytes, *, binary: bool, timeout: float | None = None) -> None:
         raise RuntimeError("a bug")
 
+    it.server.link.clogged = True
     monkeypatch.setattr(it.server.link, "send", broken)
+    await client.send("anything")
+    async with asyncio.timeout(30):
+        assert (await closed(client))[0] == 1011
+
+
+async def test_a_bug_in_sending_at_once_closes_the_client(
+    it: Faced, client: ClientConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(render: object) -> bool:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(it.server.link, "try_send", broken)
     await client.send("anything")
     async with asyncio.timeout(30):
         assert (await closed(client))[0] == 1011

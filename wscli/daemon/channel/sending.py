@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Protocol
 
 from wscli.clock import Clock
@@ -17,9 +18,14 @@ from wscli.daemon.upstream.members.member import ConnectionHook
 from wscli.daemon.upstream.session.seam import AwaitedReply
 from wscli.daemon.upstream.sharing.subscription import Subscription
 from wscli.errors import NotSent, OutcomeUnknown, WscliError
+from wscli.transport.connection import WrittenAtOnce
 from wscli.values import format_duration
 
-__all__ = ["check_text", "send_message"]
+__all__ = ["FLUSH_WITHIN", "check_text", "send_at_once", "send_message"]
+
+FLUSH_WITHIN = 10.0
+"""Seconds for the kernel to take a message that was written at once."""
+_SEE_STATUS = "`wscli status` shows its present state"
 
 
 class SendingChannel(Protocol):
@@ -87,9 +93,34 @@ async def send_message(
                 payload, binary=binary, left=lambda: max(0.0, end - clock.monotonic()), over=connection, reply=reply
             )
         except (NotSent, OutcomeUnknown) as error:
-            hint = error.hint or "`wscli status` shows its present state"
-            raise type(error)(f"channel {channel.name!r}: {error.message}", hint) from None
+            raise type(error)(f"channel {channel.name!r}: {error.message}", error.hint or _SEE_STATUS) from None
         channel.counters.count_sent(size)
+
+
+def send_at_once(channel: SendingChannel, payload: bytes, *, binary: bool) -> WrittenAtOnce:
+    """Hand a message to the ready connection of a channel in this turn, unless it has to wait.
+
+    Args:
+        channel: held in use by the caller.
+        payload: the message. Text must be UTF-8.
+        binary: whether it goes as a binary message.
+    """
+    written = channel.subscription.try_send(payload, binary=binary)
+    if written is not False:
+        channel.counters.count_sent(len(payload))
+    return written if isinstance(written, bool) else partial(_flushed, channel.name, written)
+
+
+async def _flushed(name: str, flush: Callable[[], Awaitable[None]]) -> None:
+    try:
+        async with asyncio.timeout(FLUSH_WITHIN):
+            await flush()
+    except OutcomeUnknown as error:
+        raise OutcomeUnknown(f"channel {name!r}: {error.message}", _SEE_STATUS) from None
+    except TimeoutError:
+        within = format_duration(FLUSH_WITHIN)
+        text = f"channel {name!r}: the server did not read the message within {within}"
+        raise OutcomeUnknown(text, _SEE_STATUS) from None
 
 
 async def _until_ready(channel: SendingChannel, timeout: float, clock: Clock) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import NamedTuple
 
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
@@ -12,6 +14,7 @@ from wscli.daemon.upstream.session.seam import AwaitedReply
 from wscli.errors import AuthError, ChannelUnavailable, NotSent, OutcomeUnknown
 from wscli.gateway.clients.parser import ClientMessage
 from wscli.session.actions import MessageRefused
+from wscli.transport.connection import WrittenAtOnce
 
 __all__ = ["HELD_BYTES", "HELD_MESSAGES", "Forwarder", "forward_through"]
 
@@ -24,13 +27,33 @@ _PAUSE = 0.05
 """Seconds before another try where no change of the state would announce it."""
 
 
-class Forwarder:
-    """Forwards the messages of one client, by ``send``; ``on_room`` is called when there is room for more."""
+class _Waiting(NamedTuple):
+    """A message that waits for its turn, or for the kernel to take it."""
 
-    def __init__(self, send: Callable[[ClientMessage], Awaitable[None]], on_room: Callable[[], None]) -> None:
+    size: int
+    send: Callable[[], Awaitable[None]]
+
+
+class Forwarder:
+    """Forwards the messages of one client, in their order.
+
+    Args:
+        send: sends a message, or raises as ``run`` does.
+        on_room: called when there is room for more.
+        send_at_once: sends it in this turn, unless it has to wait.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[ClientMessage], Awaitable[None]],
+        on_room: Callable[[], None],
+        *,
+        send_at_once: Callable[[ClientMessage], WrittenAtOnce],
+    ) -> None:
         self._send = send
         self._on_room = on_room
-        self._waiting: deque[ClientMessage] = deque()
+        self._send_at_once = send_at_once
+        self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
@@ -42,19 +65,19 @@ class Forwarder:
         """Whether the client should not be read from."""
         return self._bytes > HELD_BYTES or len(self._waiting) > HELD_MESSAGES
 
-    @property
-    def idle(self) -> bool:
-        """Whether no message waits."""
-        return self._idle.is_set() and not self._over
-
     def add(self, messages: list[ClientMessage]) -> None:
-        """Add messages of the client."""
-        if messages:
-            self._waiting.extend(messages)
-            self._bytes += sum(len(message.payload) for message in messages)
-            self._some.set()
-            if not self._over:
-                self._idle.clear()
+        """Add messages of the client; those that need not wait are sent at once."""
+        for message in messages:
+            sent = not self._waiting and not self._over and self._send_at_once(message)
+            if sent is not True:
+                self._add(_Waiting(len(message.payload), sent or partial(self._send, message)))
+
+    def _add(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        self._bytes += waiting.size
+        self._some.set()
+        if not self._over:
+            self._idle.clear()
 
     async def drained(self) -> None:
         """Return when every message was sent, or forwarding ended."""
@@ -87,20 +110,20 @@ class Forwarder:
             self._idle.set()
 
     async def _forward_first(self) -> None:
-        message = self._waiting[0]
+        first = self._waiting[0]
         try:
-            await self._send(message)
+            await first.send()
         except (OutcomeUnknown, MessageRefused):
-            self._left(message)
+            self._left(first)
             raise
-        self._left(message)
+        self._left(first)
         if not self.full:
             self._on_room()
 
-    def _left(self, message: ClientMessage) -> None:
-        if self._waiting and self._waiting[0] is message:  # else it was given up meanwhile
+    def _left(self, one: _Waiting) -> None:
+        if self._waiting and self._waiting[0] is one:  # else it was given up meanwhile
             self._waiting.popleft()
-            self._bytes -= len(message.payload)
+            self._bytes -= one.size
 
 
 _HELD = frozenset({ChannelState.PAUSED, ChannelState.STOPPED})

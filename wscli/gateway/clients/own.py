@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,20 +100,13 @@ class OwnSession(ClientSession):
             empty = failure.code == NO_CODE and failure.by == "peer"
             self._close(CloseReason(NO_CODE, "") if empty else as_upstream(failure, failure.text, BAD_GATEWAY))
 
-    def _take(self, messages: list[ClientMessage]) -> None:
-        """Write at once what the upstream takes at once; the rest waits in its order."""
-        if self._forwarder.idle and (connection := self._upstream.connection) is not None:
-            for index, message in enumerate(messages):
-                try:
-                    if not connection.try_send(lambda message=message: message):  # type: ignore[misc]
-                        messages = messages[index:]
-                        break
-                except NotSent:  # its end closes the client
-                    return
+    def _forward_at_once(self, message: ClientMessage) -> bool:
+        connection = self._upstream.connection
+        with contextlib.suppress(NotSent):  # its end closes the client
+            if connection is not None and connection.try_send(lambda: message) is not False:
                 self._channel.counters.count_own("sent")
-            else:
-                return
-        super()._take(messages)
+                return True
+        return False
 
     async def _forward(self, message: ClientMessage) -> None:
         connection = self._upstream.connection

@@ -22,6 +22,7 @@ from wscli.gateway.clients.parser import ClientMessage, ClientParser, close_fram
 from wscli.gateway.handshake import Handshake
 from wscli.session.actions import MessageRefused
 from wscli.timing import OneShot, call_later
+from wscli.transport.connection import WrittenAtOnce
 
 __all__ = ["CLOSE_WAIT", "DRAIN", "STALL", "ClientSession"]
 
@@ -48,7 +49,7 @@ class ClientSession(ABC):
         self._loop = asyncio.get_running_loop()
         self._feed = feed
         self._writer = SocketWriter(self._sock, feed, clock=manager.clock)
-        self._forwarder = Forwarder(self._forward, self._listen)
+        self._forwarder = Forwarder(self._forward, self._listen, send_at_once=self._forward_at_once)
         self._keepalive = ClientKeepalive(
             self._sock,
             self._writer,
@@ -80,6 +81,10 @@ class ClientSession(ABC):
             MessageRefused: it can never be sent.
             WscliError: nothing can be sent any more.
         """
+
+    def _forward_at_once(self, message: ClientMessage) -> WrittenAtOnce:
+        """Send a message of the client upstream in this turn, unless it has to wait."""
+        return False
 
     async def run(self) -> None:
         """Serve; the caller closes the socket."""
@@ -149,7 +154,11 @@ class ClientSession(ABC):
         if arrived.pong is not None:
             self._feed.pong(arrived.pong)
             self._writer.wake()
-        self._take(arrived.messages)
+        try:
+            self._forwarder.add(arrived.messages)
+        except Exception as error:  # a bug ends this client only
+            logger.exception("a client of the gateway met a bug")
+            self._crashed(error)
         if arrived.failed and arrived.close is not None:
             self._end(arrived.close, at_once=True)
         elif arrived.close is not None and not self._left.done():
@@ -157,10 +166,6 @@ class ClientSession(ABC):
         if self._forwarder.full:
             self._ignore()
             self._look.start(DRAIN, self._look_for_hangup)
-
-    def _take(self, messages: list[ClientMessage]) -> None:
-        """Take messages of the client."""
-        self._forwarder.add(messages)
 
     async def _leave(self) -> None:  # noqa: B027 - hardly any needs to
         """Prepare for the answer to a client's close frame."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
+from wscli.daemon.channel.sending import send_at_once
 from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
 from wscli.gateway.clients.channel_feed import ChannelFeed
@@ -26,7 +27,7 @@ from wscli.gateway.clients.replies import ClientReplies
 from wscli.gateway.clients.session import ClientSession
 from wscli.gateway.handshake import Handshake
 from wscli.history.records import GapRecord, Start
-from wscli.transport.connection import Connection
+from wscli.transport.connection import Connection, WrittenAtOnce
 
 __all__ = ["SessionOptions", "SharedSession"]
 
@@ -72,6 +73,9 @@ class SharedSession(ClientSession):
 
     async def _forward(self, message: ClientMessage) -> None:
         await forward_through(self._channel, message, self._replies.ask())
+
+    def _forward_at_once(self, message: ClientMessage) -> WrittenAtOnce:
+        return send_at_once(self._channel, message.payload, binary=message.binary)
 
     def _pass_reply(self, waiting: int) -> None:
         self._writer.wake()

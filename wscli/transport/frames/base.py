@@ -12,7 +12,7 @@ from websockets.frames import Frame, Opcode
 
 from wscli.core.failures import Failure
 from wscli.errors import NotSent, OutcomeUnknown
-from wscli.transport.connection import ConnectionListener, RenderMessage
+from wscli.transport.connection import ConnectionListener, RenderMessage, WrittenAtOnce
 from wscli.transport.frames.bad_close import http_text, read_close
 from wscli.transport.frames.batch import Assembler, portions
 from wscli.transport.frames.close_codes import Violation, close_payload, dropped, failed, lost, peer_closed, we_closed
@@ -250,7 +250,7 @@ class BaseConnection:
                 raise OutcomeUnknown(f"the server did not read the message within {within}") from None
             raise NotSent(f"the server did not read the messages before it within {within}") from None
 
-    def try_send(self, render: RenderMessage) -> bool:
+    def try_send(self, render: RenderMessage) -> WrittenAtOnce:
         """See ``Connection.try_send``."""
         return self._writing.try_message(lambda: self._message(render), lambda: self._open)
 

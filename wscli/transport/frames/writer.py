@@ -11,12 +11,14 @@ import asyncio
 from collections.abc import Callable
 
 from wscli.errors import NotSent, OutcomeUnknown
+from wscli.transport.connection import WrittenAtOnce
 
 __all__ = ["MOST_PONGS", "FrameWriter"]
 
 MOST_PONGS = 16
 """Of the pings of one turn, so many are answered: the last ones (RFC 6455, section 5.5.3)."""
 _SLICE = 1 << 16
+_LOST_MEANWHILE = "the connection ended while the message was being sent"
 
 
 class FrameWriter:
@@ -98,10 +100,10 @@ class FrameWriter:
         if taken and self._blocked:
             taken = await self._writable()
         if not taken:
-            raise OutcomeUnknown("the connection ended while the message was being sent")
+            raise OutcomeUnknown(_LOST_MEANWHILE)
 
-    def try_message(self, make_frame: Callable[[], bytes], is_open: Callable[[], bool]) -> bool:
-        """Write one message at once, if none waits; whoever calls this does not learn whether the kernel takes it.
+    def try_message(self, make_frame: Callable[[], bytes], is_open: Callable[[], bool]) -> WrittenAtOnce:
+        """Write one message at once, if none waits.
 
         Raises:
             NotSent: the connection was closed.
@@ -111,7 +113,11 @@ class FrameWriter:
         if self._blocked or (self._turn is not None and self._turn.locked()):
             return False
         self._transport.write(make_frame())
-        return True
+        return self._flush if self._blocked or self._transport.is_closing() else True
+
+    async def _flush(self) -> None:
+        if not self._blocked or not await self._writable():
+            raise OutcomeUnknown(_LOST_MEANWHILE)
 
     async def _write(self, frame: bytes) -> bool:
         """Write a frame; False: the connection ended meanwhile."""

@@ -45,8 +45,10 @@ class Roster:
 
     def carrier(self, member: Member) -> Attempt | None:
         """Give the attempt on whose connection a channel is subscribed."""
-        carriers = (one for one in self._owner.attempts.open if one.members.get(member) == "subscribed")
-        return next(carriers, None)
+        attempts = self._owner.attempts
+        if attempts.present is not None and attempts.present.members.get(member) == "subscribed":  # as a rule
+            return attempts.present
+        return next((one for one in attempts.open if one.members.get(member) == "subscribed"), None)
 
     def connection(self, member: Member) -> Connection | None:
         """Give the connection on which an open channel is subscribed, while the upstream is ready."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from wscli.core.events import CloseRequested, RedialRequested, ReplaceRequested, StartRequested, Unused, Used
-from wscli.core.states import Snapshot
+from wscli.core.states import ChannelState, Snapshot
 from wscli.daemon.upstream.attempts.attempt import Attempt
 from wscli.daemon.upstream.dial.dialer import AttemptRecord
 from wscli.daemon.upstream.members.member import Member
@@ -13,7 +14,7 @@ from wscli.daemon.upstream.refs import Refs
 from wscli.daemon.upstream.session.seam import AwaitedReply
 from wscli.daemon.upstream.upstream import CLOSED, Upstream
 from wscli.errors import NotSent
-from wscli.transport.connection import Connection
+from wscli.transport.connection import Connection, WrittenAtOnce
 
 __all__ = ["Subscription"]
 
@@ -157,9 +158,21 @@ class Subscription:
                 # nothing was written, and the channel moved to another connection
         raise NotSent("the channel is not connected")
 
+    def try_send(self, payload: bytes, *, binary: bool) -> WrittenAtOnce:
+        """Write a message at once, unless it has to wait, as with a session each does. Text must be UTF-8."""
+        carrier = self._carrier
+        connection = None if carrier is None or carrier.session.receive is not None else carrier.connection
+        if carrier is None or connection is None or self.snapshot.probing:
+            return False
+        carrier.sent = True
+        with contextlib.suppress(NotSent):
+            return connection.try_send(lambda: (payload, binary))
+        return False
+
     @property
     def _carrier(self) -> Attempt | None:
-        return None if self.connection is None else self.upstream.roster.carrier(self.member)
+        ready = self.member.joined and self.snapshot.state is ChannelState.READY
+        return self.upstream.roster.carrier(self.member) if ready else None
 
     def lend(self, name: str, version: int) -> None:
         """Count a token as used by the channel, though no dial of its upstream used it."""
