@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from wscli.tasks import Tasks
+from wscli.tasks import Tasks, unless
 
 
 async def forever() -> None:
@@ -56,3 +56,20 @@ async def test_closing_ends_tasks_that_others_start_meanwhile() -> None:
     await asyncio.sleep(0)
     await tasks.close()
     assert len(tasks) == 0
+
+
+async def answer() -> str:
+    return "done"
+
+
+async def test_work_is_done_unless_it_is_interrupted_first() -> None:
+    assert await unless(answer(), forever()) == "done"
+    work = asyncio.get_running_loop().create_future()
+    with pytest.raises(KeyError):
+        await unless(asyncio.wait_for(work, None), explode())
+    assert work.cancelled()
+    both = asyncio.create_task(unless(forever(), forever()))
+    await asyncio.sleep(0)
+    both.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await both  # neither outlives it: the leak fixture sees that

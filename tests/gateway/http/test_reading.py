@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from tests.daemon.scripted import channel_plan
 from tests.daemon.scripted import closed as upstream_closed
-from tests.gateway.faced import BAD, TOKEN
+from tests.gateway.faced import BAD, TOKEN, own_plan
 from tests.gateway.http.asking import Asked, asked, records
 from tests.waiting import eventually
 from wscli.config.models.upstream import Keepalive
@@ -206,6 +206,20 @@ async def test_a_read_opens_no_lazy_channel_but_a_poll_does() -> None:
         assert data(records(await polling)) == ["a"]
         await it.it.time.advance(1.0)
         assert it.server.links == []
+
+
+async def test_a_channel_whose_clients_have_their_own_upstreams_is_read_and_sent_to_on_its_own() -> None:
+    async with asked(own_plan()) as it, it.client() as client:
+        polling = asyncio.create_task(it.get("/channels/news?wait=1h"))
+        await eventually(lambda: len(it.server.links) == 2)
+        await it.it.time.settle()
+        own, shared = it.server.links
+        own.say("for the client")
+        shared.say("for all")
+        assert data(records(await polling)) == ["for all"]
+        assert await client.recv() == "for the client"
+        assert (await it.post(content="a")).status_code == 200
+        assert own.sent == []
 
 
 @pytest.mark.parametrize(
