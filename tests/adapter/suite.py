@@ -69,8 +69,7 @@ class Declarations:
         if headers:
             no_channel_has = ("Proxy-Authorization",)  # it has a user and password of its proxy instead
             endpoint["headers"] = {name: value for name, value in dict(headers).items() if name not in no_channel_has}
-        if proxy := get_proxy(uri) if proxy is True else proxy:
-            endpoint["proxy"] = proxy
+        endpoint["proxy"] = (get_proxy(uri) if proxy is True else proxy) or "none"
         if self._endpoints.get(url) == endpoint:
             return
         self._endpoints[url] = endpoint

@@ -110,6 +110,22 @@ def test_an_invalid_answer_to_the_upgrade_is_fatal(why: str, kind: type[Exceptio
     assert process_exception(found) is found
 
 
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [
+        ("answered CONNECT with HTTP 407 Who", "InvalidProxyStatus", "proxy rejected connection: HTTP 407"),
+        ("did not answer CONNECT with HTTP", "InvalidProxyMessage", "did not receive a valid HTTP response from proxy"),
+        ("refused: general SOCKS server failure", "ProxyError", "the proxy refused: general SOCKS server failure"),
+    ],
+)
+def test_a_proxy_that_refuses_is_an_error_of_proxies(text: str, kind: str, words: str) -> None:
+    found = raised(Failure(FailureKind.PROXY, f"the proxy {text}"))
+    if PROXY_ERROR is InvalidHandshake:  # before websockets 15
+        kind, words = "InvalidHandshake", f"the proxy {text}"
+    assert (type(found).__name__, str(found)) == (kind, words)
+    assert process_exception(found) is found
+
+
 def test_too_many_redirects_are_a_matter_of_security() -> None:
     found = raised(Failure(FailureKind.STATUS, "redirected more than 5 times", code=310))
     assert isinstance(found, SecurityError)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable
 
 from websockets import exceptions
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake, InvalidHeader, InvalidMessage, InvalidStatus, SecurityError
+from websockets.http11 import Response
 
 from wscli.control.protocol import FAILURE_HEADER
 
 __all__ = ["exception_of"]
 
-_ProxyError: type[InvalidHandshake] = getattr(exceptions, "ProxyError", InvalidHandshake)  # since websockets 15
+_SINCE_15 = hasattr(exceptions, "ProxyError")
+_STATUS = re.compile(r" answered CONNECT with HTTP ([1-9]\d\d)")
 _REASONS = {
     os.strerror(number).lower(): number
     for number in (
@@ -46,7 +50,7 @@ def exception_of(refusal: InvalidStatus) -> Exception | None:
     makers: dict[str, Callable[[], Exception]] = {
         "dns": lambda: socket.gaierror(socket.EAI_NONAME, text),
         "tcp": lambda: _os_error(text),
-        "proxy": lambda: _os_error(text) if "cannot connect to " in text else _ProxyError(text),
+        "proxy": lambda: _os_error(text) if "cannot connect to " in text else _proxy_error(text),
         "tls": lambda: ssl.SSLError(1, text),
         "certificate": lambda: _certificate_error(text),
         "upgrade": lambda: _invalid_answer(text),
@@ -59,6 +63,18 @@ def _os_error(text: str) -> OSError:
     """Make the subclass for the system's words at the end of a line, such as ConnectionRefusedError."""
     number = _REASONS.get(text.rpartition(": ")[-1])
     return OSError(text) if number is None else OSError(number, text)
+
+
+def _proxy_error(text: str) -> InvalidHandshake:
+    if not _SINCE_15:
+        return InvalidHandshake(text)
+    if status := _STATUS.search(text):
+        return exceptions.InvalidProxyStatus(Response(int(status[1]), "", Headers()))
+    if " CONNECT" not in text:
+        return exceptions.ProxyError(text)
+    error = exceptions.InvalidProxyMessage("did not receive a valid HTTP response from proxy")
+    error.__cause__ = ValueError(text)
+    return error
 
 
 def _certificate_error(text: str) -> ssl.SSLError:
