@@ -7,6 +7,7 @@ import socket
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -160,6 +161,37 @@ def test_a_post_sends_what_it_says_or_nothing(
         assert answer.split(b" ")[:2][1:] in ([], [b"400"], [b"422"]), answer
         assert body is None or not binary
     assert sent == []
+
+
+NAMED = ["after", "last", "limit", "wait", "follow", "json", "token", ""]
+VALUES = ["", "0", "1", "2", "-1", "1ms", "1h", "k3f9:1", "k3f9:", "9" * 15, "9" * 16, "\u0661", "100y", TOKEN]
+asked = st.lists(st.tuples(st.sampled_from(NAMED), st.sampled_from(VALUES) | st.text(max_size=8)), max_size=4)
+sent_with = st.lists(
+    st.sampled_from(["text/event-stream", "*/*", ""]).map(lambda value: ("Accept", value))
+    | st.sampled_from(["", "k3f9:1", "x"]).map(lambda value: ("Last-Event-ID", value))
+    | st.tuples(st.sampled_from(["Content-Type", "Content-Length", "Expect", "Connection", "Upgrade"]), st.just("1")),
+    max_size=4,
+)
+
+
+@pytest.mark.timeout(900)
+@settings(max_examples=EXAMPLES // 3, deadline=None)
+@given(method=st.sampled_from(["GET", "HEAD", "POST"]), asked=asked, headers=sent_with)
+def test_whatever_a_client_with_the_token_asks_is_answered(
+    live: Faced, method: str, asked: list[tuple[str, str]], headers: list[tuple[str, str]]
+) -> None:
+    path = "/channels/news?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in asked)
+    lines = [f"Host: 127.0.0.1:{live.port}", f"Authorization: Bearer {TOKEN}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    request = f"{method} {path} HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n\r\n"
+    answer = ask(live.port, request.encode())
+    until(lambda: not live.stats["clients"])
+    live.server.link.sent.clear()
+    names = {name for name, value in [*asked, *headers]}
+    if not answer:  # it hung up, while it was waited for a message or for its body
+        assert "wait" in names or "Content-Length" in names
+        return
+    assert int(answer.split()[1]) in (200, 400, 401, 422), answer
 
 
 def test_no_descriptor_is_left_after_the_malformed_requests(live: Faced, before: Counter[str]) -> None:

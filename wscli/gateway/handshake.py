@@ -126,6 +126,7 @@ class Handshake:
         return bytes(body)
 
     async def _receive(self, most: int) -> bytes:
+        await asyncio.sleep(0)  # a client that sends faster than it is read would hold the loop
         try:
             data = await asyncio.get_running_loop().sock_recv(self.sock, most)
         except OSError:
@@ -189,16 +190,18 @@ class Handshake:
         await self._finish([data])
 
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await work, and cancel it when the client hangs up.
+        """Await work, and cancel it when the client hangs up, or sends more and more behind its request.
 
         Raises:
-            ClientGone: the client hung up.
+            ClientGone: it did.
         """
         return await unless(work, self._hung_up())
 
     async def _hung_up(self) -> NoReturn:
-        while True:
-            await self._receive(_CHUNK)
+        left = _LINGER_BYTES
+        while left > 0:
+            left -= len(await self._receive(_CHUNK))
+        raise ClientGone
 
     async def _finish(self, answer: list[bytes]) -> None:
         await self._flush(answer)

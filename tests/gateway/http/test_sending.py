@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -79,10 +81,13 @@ async def test_a_body_over_max_message_is_refused() -> None:
         assert len(it.server.link.sent) == 1
 
 
+def head(it: Asked) -> bytes:
+    return f"POST /channels/news HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\nAuthorization: Bearer {TOKEN}\r\n".encode()
+
+
 async def converse(it: Asked, *parts: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
-    head = f"POST /channels/news HTTP/1.1\r\nHost: 127.0.0.1:{it.port}\r\nAuthorization: Bearer {TOKEN}\r\n"
-    writer.write(head.encode() + b"".join(parts))
+    writer.write(head(it) + b"".join(parts))
     return reader, writer
 
 
@@ -147,6 +152,27 @@ async def test_a_message_goes_with_its_client_while_it_waits(it: Asked) -> None:
     await eventually(lambda: it.stats["clients"] == 0)
     await it.it.time.advance(10.0)
     assert it.server.link.sent == []
+
+
+@pytest.mark.parametrize("chunked", [True, False], ids=["in its body", "behind its body"])
+async def test_a_client_that_floods_disturbs_no_other(
+    it: Asked, chunked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wscli.gateway.handshake.DEADLINE", 1.0)
+    it.server.link.end(DIES)  # the message waits
+    framing = b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"Content-Length: 1\r\n\r\na"
+    pouring = asyncio.create_task(asyncio.to_thread(pour, it.port, head(it) + framing, b"1\r\na\r\n" * 10_000))
+    while not pouring.done():  # until it was hung up on
+        assert (await it.get("/healthz")).status_code == 200
+    await pouring
+    await eventually(lambda: it.stats["clients"] == 0)
+
+
+def pour(port: int, request: bytes, data: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as sock, contextlib.suppress(OSError):
+        sock.sendall(request)
+        while True:
+            sock.sendall(data)
 
 
 async def test_an_unknown_outcome_is_told_apart_from_a_message_that_was_not_sent(it: Asked) -> None:

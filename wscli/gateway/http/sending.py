@@ -70,7 +70,7 @@ async def read_posted(handshake: Handshake, request: Request) -> Posted:
     payload = await handshake.body(request)
     if payload is None:
         raise BodyTooLarge
-    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    media_type = ",".join(request.headers.get_all("Content-Type")).partition(";")[0].strip().lower()
     if not (binary := media_type == _BINARY):
         try:
             check_text(payload, f"'Content-Type: {_BINARY}' sends bytes as they are")
