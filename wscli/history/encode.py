@@ -65,7 +65,7 @@ class Encoded(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of all parts."""
-        return sum(len(body) for _, body in self.parts)
+        return len(self.parts[0][1]) if len(self.parts) == 1 else sum(len(body) for _, body in self.parts)
 
 
 def encode_batch(batch: Batch, form: Form) -> Encoded:
@@ -207,6 +207,8 @@ def _records(batch: Batch, form: Form) -> list[bytes]:
 
 def _parts(batch: Batch, numbers: Sequence[int], records: list[bytes]) -> tuple[tuple[int, bytes], ...]:
     """Join records into parts; the last part has the number of the batch's last message, shown or not."""
+    if len(records) == 1:
+        return ((batch.last, records[0]),)
     if sum(map(len, records)) <= PART_BYTES:
         return ((batch.last, b"".join(records)),)
     parts, start, size = [], 0, 0

@@ -77,7 +77,7 @@ class BaseConnection:
 
     def _received(self, data: memoryview) -> None:
         """Parse what was read: this connection's share of the turn, or one slice while others wait for theirs."""
-        self._feed(data, 0.0 if self._turns.crowded else self._loop.time() + TURN_SECONDS)
+        self._feed(data, 0.0 if len(data) <= self._slice or self._turns.crowded else self._loop.time() + TURN_SECONDS)
         if self._backlog:
             self._transport.pause_reading()
             self._read_on()
@@ -96,7 +96,7 @@ class BaseConnection:
         while more and at < len(data) and not self._deaf:
             more = self._parse(data[at : at + self._slice])
             at += self._slice
-            if not more or len(self._assembler.payloads) >= TURN_MESSAGES or self._loop.time() >= until:
+            if not until or not more or len(self._assembler.payloads) >= TURN_MESSAGES or self._loop.time() >= until:
                 break
         self._hand_over()
         if at < len(data) and not self._deaf:

@@ -107,7 +107,7 @@ def _invalid(payloads: list[bytes], kinds: bytearray | None) -> int | None:
     texts = (
         payloads if kinds is None else [payload for payload, kind in zip(payloads, kinds, strict=True) if kind == _TEXT]
     )
-    if is_utf8(b"\n".join(texts)):
+    if is_utf8(texts[0] if len(texts) == 1 else b"\n".join(texts)):
         return None
     return next(
         at for at, payload in enumerate(payloads) if (kinds is None or kinds[at] == _TEXT) and not is_utf8(payload)
