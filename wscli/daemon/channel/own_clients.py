@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from shlex import quote
@@ -11,8 +12,9 @@ from typing import Any, Protocol
 
 from wscli.config.plan import ChannelPlan
 from wscli.control.messages.clients import OwnStats
-from wscli.core.failures import Failure, FailureKind
+from wscli.core.failures import Action, Failure, FailureKind
 from wscli.core.states import ChannelState
+from wscli.core.verdicts import decide
 from wscli.daemon.channel.counters import Counters
 from wscli.daemon.upstream.dial.budget import ConnectBudget
 from wscli.daemon.upstream.dial.dialer import AttemptRecord, DialRequest
@@ -73,6 +75,8 @@ class OwnClients:
         self._services = services
         self._upstreams = upstreams
         self._on_change = on_change
+        self._reauth_from = -math.inf
+        """When a refused token may be dropped again, on ``Clock.monotonic``."""
         self.last_attempt: AttemptRecord | None = None
         """The record of the last dial for a client, for ``doctor``."""
         self._open: set[OwnUpstream] = set()
@@ -125,7 +129,7 @@ class OwnClients:
             channel.counters.count_own("received", len(payloads))
             receive(payloads, kinds)
 
-        upstream = OwnUpstream(request, self._services, received)
+        upstream = OwnUpstream(request, self._services, received, self._reauth)
         self._open.add(upstream)
         self._upstreams.open.add(upstream)
         self._on_change()
@@ -211,6 +215,20 @@ class OwnClients:
                 await ticket.granted()
             finally:
                 ticket.leave()
+
+    def _reauth(self, failure: Failure, tokens: Mapping[str, int]) -> bool:
+        """Drop tokens where the verdict says so, once per ``reset_after``; say whether a dial would use others."""
+        plan, broker, now = self._channel.plan.upstream, self._services.broker, self._services.clock.monotonic()
+        verdict = decide(failure, plan.verdicts, token_used=bool(tokens))
+        if verdict.action is not Action.REAUTH or not tokens:
+            return False
+        if now >= self._reauth_from:
+            self._reauth_from = now + plan.backoff.reset_after
+            for name, version in tokens.items():
+                broker.invalidate(name, version)
+            return True
+        kept = {name: broker.peek(name) for name in tokens if not broker.single_use(name)}
+        return any(token is None or token.version != tokens[name] for name, token in kept.items())
 
     def _reached(self) -> None:
         """Pace the dials no longer: the server is there, or it is another one."""

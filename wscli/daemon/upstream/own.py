@@ -7,10 +7,9 @@ session, dials nothing again, and keeps no message: the client speaks the protoc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from wscli.core.failures import Action, Failure, FailureKind
-from wscli.core.verdicts import decide
+from wscli.core.failures import Failure, FailureKind
 from wscli.daemon.upstream.dial.dialer import CLOSE_DEADLINE, AttemptRecord, DialRequest
 from wscli.daemon.upstream.keepalive import KeepaliveWatch, no_pong
 from wscli.daemon.upstream.services import Services
@@ -23,10 +22,18 @@ GOING_AWAY = 1001
 
 
 class OwnUpstream:
-    """One client's upstream, from its dial to its end; ``receive`` takes what arrives, from its opening on."""
+    """One client's upstream, from its dial to its end.
+
+    ``receive`` takes the messages that arrive. ``reauth`` is told how it failed, and the versions of the tokens that it
+    used, by name; it says whether another dial has others.
+    """
 
     def __init__(
-        self, request: DialRequest, services: Services, receive: Callable[[list[bytes], bytes | None], None]
+        self,
+        request: DialRequest,
+        services: Services,
+        receive: Callable[[list[bytes], bytes | None], None],
+        reauth: Callable[[Failure, Mapping[str, int]], bool],
     ) -> None:
         self.record = AttemptRecord(started=services.clock.wall())
         self.connection: Connection | None = None
@@ -40,6 +47,7 @@ class OwnUpstream:
         self._request = request
         self._services = services
         self._receive = receive
+        self._reauth = reauth
         self._watch: KeepaliveWatch | None = None
         self.closing: asyncio.Task[None] | None = None
         """Closes the connection, from when its end was asked for."""
@@ -54,7 +62,7 @@ class OwnUpstream:
         try:
             await self._dial()
         except DialError as error:
-            if not self._forget_tokens(error.failure):
+            if not self._reauth(error.failure, self.record.tokens):
                 raise
             self.record = AttemptRecord(started=self._services.clock.wall())
             await self._dial()
@@ -72,19 +80,9 @@ class OwnUpstream:
     def _progressed(self, code: str, text: str) -> None:
         self.dialling = code == "dialling"
 
-    def _forget_tokens(self, failure: Failure) -> bool:
-        """Invalidate the tokens that it used, where the verdict is to fetch others; say whether it was."""
-        tokens = self.record.tokens
-        verdict = decide(failure, self._request.plan.verdicts, token_used=bool(tokens))
-        if verdict.action is not Action.REAUTH or not tokens:
-            return False
-        for name, version in tokens.items():
-            self._services.broker.invalidate(name, version)
-        return True
-
     def hold(self, *, held: bool) -> None:
         """Stop reading, or read on; pongs cannot be read meanwhile, and are not waited for."""
-        if self.connection is None or self.ended.done():
+        if self.connection is None or self.ended.done() or self.closing is not None:
             return
         if held:
             self._unwatch()
@@ -129,21 +127,22 @@ class OwnUpstream:
 
     def on_batch(self, payloads: list[bytes], kinds: bytes | None) -> None:
         """Hand messages on."""
-        if not self.ended.done():
+        if not self.ended.done() and self.closing is None:
             self._receive(payloads, kinds)
 
     def on_end(self, failure: Failure) -> None:
         """Give the end; a verdict on it may be to fetch other tokens for the next dial."""
         self._end(self.record.scrubbed(failure))
-        self._forget_tokens(failure)
+        if failure.by == "peer":
+            self._reauth(failure, self.record.tokens)
 
     def _end(self, failure: Failure) -> None:
         self._unwatch()
         if not self.ended.done():
             self.record.failure = failure
             self.ended.set_result(failure)
-        if self.deadline is not None and self.connection is None:
-            self.deadline.reschedule(asyncio.get_running_loop().time())
+            if self.deadline is not None and not self.deadline.expired():
+                self.deadline.reschedule(asyncio.get_running_loop().time())
 
     def _watch_pongs(self) -> None:
         if self.connection is not None and self._watch is None:
