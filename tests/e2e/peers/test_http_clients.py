@@ -230,3 +230,21 @@ def test_twenty_pollers_by_pages_of_any_size_get_every_message_once(scene: Scene
     for poller in pollers:
         poller.join(timeout=60)
     assert [mine == messages for mine in got] == [True] * len(got)
+
+
+def test_a_cursor_outlives_the_manager_where_the_history_is_on_disk(scene: Scene) -> None:
+    config, cursor, found = CONFIG.format(ws=scene.demo.ws_url, token=TOKEN), "", []
+    with Wscli() as command, session() as http_session:
+        for message in ("before", "after"):
+            with command.up(config) as manager:
+                manager.wait_for("feed")
+                [address] = manager.stats()["gateway"]["listen"]
+                scene.say(message)
+                params = {"wait": "1h", **({"after": cursor} if cursor else {})}
+                with http_session.get(f"http://{address}/channels/feed", params=params, timeout=60) as answer:
+                    found += [json.loads(line) for line in answer.content.splitlines()]
+                    cursor = answer.headers["Wscli-Cursor"]
+                assert command("down").returncode == 0
+    assert [one["data"] for one in found if one["type"] == "text"] == ["before", "after"]
+    assert "reset" not in [one.get("reason") for one in found]
+    assert len({one["epoch"] for one in found if one["type"] == "text"}) == 1
