@@ -206,3 +206,17 @@ async def test_an_end_from_the_server_is_logged_nowhere_as_the_channels(own: Fac
     await client.wait_closed()
     assert own.channel.state == "idle"
     assert own.channel.counters.as_dict()["reconnects"] == 0
+
+
+async def test_a_flood_behind_the_end_of_its_client_is_dropped(own: Faced) -> None:
+    _, writer = await own.raw_client()
+    link = own.server.link
+    link.slow_close = 1.0
+    writer.close()
+    await eventually(lambda: link.closed_with)
+    before = own.manager.stats()["channels"]["news"]["own"]["received"]
+    for _ in range(100):
+        link.say("x" * 60_000)
+    assert own.manager.stats()["channels"]["news"]["own"]["received"] == before
+    await own.it.time.advance(1.0)
+    assert not link.open
