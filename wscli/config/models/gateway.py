@@ -139,7 +139,11 @@ class GatewayPlan(StrictModel):
         Field(description="names that it may be asked by, NAME or NAME:PORT, beside the addresses it listens at"),
     ] = ()
     max_clients: Annotated[
-        Count, Field(ge=1, description="clients with the token at a time; one more is answered with 503")
+        Count,
+        Field(
+            ge=1,
+            description="clients with the token at a time, and own upstreams of clients; one more is answered with 503",
+        ),
     ] = MOST_CLIENTS
     max_message: Annotated[
         Size,

@@ -51,10 +51,10 @@ class OwnFeed(ClientFeed):
         ]
         self._frames.append(b"".join(frames))
         self._bytes += len(self._frames[-1])
+        self.wake()
         if self._bytes > HIGH and not self._held:
             self._held = True
             self.hold(True)
-        self.wake()
 
     def end(self, frame: bytes, *, at_once: bool) -> None:
         """End with a close frame, at once or after everything received by now; later calls change nothing."""
