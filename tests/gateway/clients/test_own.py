@@ -220,3 +220,15 @@ async def test_a_flood_behind_the_end_of_its_client_is_dropped(own: Faced) -> No
     assert own.manager.stats()["channels"]["news"]["own"]["received"] == before
     await own.it.time.advance(1.0)
     assert not link.open
+
+
+async def test_a_client_that_answers_no_ping_is_dropped_and_its_upstream_closed() -> None:
+    times = Keepalive(ping=0.02, timeout=0.02)
+    async with faced(own_plan(), keepalive=times) as own, own.client() as other:
+        _, writer = await own.raw_client()
+        alive, dead = own.server.links
+        await eventually(lambda: dead.ended)
+        assert dead.closed_with == (1001, "")
+        alive.say("still here")
+        assert await other.recv() == "still here"
+        writer.close()
