@@ -113,3 +113,20 @@ def test_a_second_answer_to_one_request_is_any_message() -> None:
     ask(host, channel, {"id": 8})
     host.receive({"id": 1}, {"id": 1})
     assert (replies(host), len(host.got["c"])) == ([{"id": 8}], 1)
+
+
+@pytest.mark.parametrize("session", [IDS_ONLY, 'merge: {id: "{ref.int}", jsonrpc: "2.0"}\n' + IDS_ONLY])
+def test_a_request_in_a_binary_message_is_told_from_others_too_and_stays_binary(session: str) -> None:
+    host, channel = ready(session)
+    said = b'{"id": 7, "jsonrpc": "2.0"}'
+    out = host.session.let_out(host.session.wrap(channel, said, binary=True, reply="private"))
+    assert (json.loads(out.payload or b""), out.binary) == ({"id": 1, "jsonrpc": "2.0"}, True)
+    host.receive({"id": 1, "result": 5})
+    assert replies(host) == [{"id": 7, "result": 5}]
+
+
+def test_a_binary_message_that_is_no_request_passes_as_it_is() -> None:
+    host, channel = ready(IDS_ONLY)
+    for said in (b"\x00\xff", b'{"method":  "note"}'):
+        out = host.session.let_out(host.session.wrap(channel, said, binary=True, reply="private"))
+        assert (out.payload, out.binary) == (said, True)

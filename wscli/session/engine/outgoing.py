@@ -229,8 +229,11 @@ class Outbound:
     def _value(self, payload: bytes, *, binary: bool, private: bool) -> Any:
         """Decode what a program sends, where something of it is needed; ``ABSENT``: it is sent as it is."""
         plan = self._core.plan
-        if binary:
+        if binary and plan.outgoing is not None:
             return payload if isinstance(plan.outgoing, JsonTemplate) and plan.outgoing_takes_binary else ABSENT
+        if binary:  # only a request has something that must be replaced: some libraries send JSON so
+            value = decode_any(payload) if private else ABSENT
+            return ABSENT if self.ids.of(value) is None else value
         needed = plan.outgoing is not None or plan.merge is not None or (private and self.ids.replaces)
         return decode_any(payload) if needed else ABSENT
 
@@ -255,7 +258,8 @@ class Outbound:
                         "send an object, such as {}",
                     )
                 whole = {**whole, **plan.merge.render(scope)}
-            return encode_message(self._frames, whole, outgoing=outgoing is not None)
+            unit = encode_message(self._frames, whole, outgoing=outgoing is not None)
+            return Unit(unit.payload, (binary and outgoing is None) or unit.binary)
 
         return render
 
