@@ -68,6 +68,10 @@ class OwningChannel(Protocol):
 class OwnClients:
     """The own upstreams of one channel's clients."""
 
+    __slots__ = (
+        "_channel", "_on_change", "_open", "_probes", "_reauth_from", "_services", "_upstreams", "last_attempt",
+    )  # fmt: skip
+
     def __init__(
         self, channel: OwningChannel, services: Services, upstreams: OwnUpstreams, on_change: Callable[[], None]
     ) -> None:
