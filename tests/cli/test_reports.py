@@ -57,7 +57,7 @@ async def test_status_has_a_form_for_everybody(cli: Cli) -> None:
     assert table.out.splitlines()[2].split()[:2] == ["calls", "failed"]
     records = [json.loads(line) for line in (await cli("status", "--json")).out.splitlines()]
     expected = {"channel", "state", "since", "reason", "next", "critical", "attempt", "last_message_at"}
-    assert [set(one) for one in records] == [expected | {"consumers", "problems"} for _ in range(2)]
+    assert [set(one) for one in records] == [expected | {"consumers", "clients", "problems"} for _ in range(2)]
     assert (await cli("status", "--line")).out == "app: 1/2 ready; calls failed\n"
     assert (await cli("status", "notifications", "--line")).out == "app: 1/1 ready\n"
 

@@ -32,8 +32,9 @@ def ended(action: str, **more: object) -> e.SubscriptionEnded:
 
 
 EVENTS: list[e.ChannelEvent] = [
-    e.Used(), e.LingerElapsed(), e.StartRequested(), e.StopRequested(), e.PauseRequested(), e.ResumeRequested(True),
-    e.ResumeRequested(False), e.RedialRequested("x"), e.SubscriptionBegan(), e.SubscriptionProgressed("x"),
+    e.Used(), e.LingerElapsed(), e.StartRequested(), e.ReleaseRequested(), e.StopRequested(), e.PauseRequested(),
+    e.ResumeRequested(True), e.ResumeRequested(False), e.RedialRequested("x"), e.SubscriptionBegan(),
+    e.SubscriptionProgressed("x"),
     e.SubscriptionDone(), e.UpstreamLost(), e.RetryScheduled(0, 1.0, 100.0), e.RetryDue(0), e.RetryDue(0, wanted=False),
     *(ended(action) for action in Action), e.SubscriptionEnded(REFUSED),
 ]  # fmt: skip

@@ -28,7 +28,8 @@ async def test_a_channel_that_is_closed_by_hand_closes_its_clients_and_takes_no_
     assert b"by hand" in answer.body
     own.channel.start() if verb == "stop" else own.channel.resume()
     async with own.client():
-        pass
+        assert own.channel.state == "idle"
+        assert len(own.server.links) == 1
 
 
 async def test_a_restart_closes_the_clients_which_may_come_back_at_once(own: Faced) -> None:
@@ -36,7 +37,7 @@ async def test_a_restart_closes_the_clients_which_may_come_back_at_once(own: Fac
     own.channel.restart()
     assert await closed(client) == (1012, "channel 'news' was restarted by hand")
     async with own.client():
-        pass
+        assert own.channel.state == "idle"
 
 
 async def test_a_channel_that_is_stopped_ends_a_dial_under_way(own: Faced) -> None:

@@ -82,8 +82,9 @@ def _moved(own: OwnState, event: e.ChannelEvent, upstream: Snapshot) -> OwnState
             return _idle(own, "not in use")
         case e.PauseRequested():
             return OwnState(S.PAUSED, Reason("by_hand", "paused by hand"), Next("resume"))
-        case e.ResumeRequested(wanted=False):
-            return _idle(OwnState(), "resumed by hand; not in use")
+        case e.ResumeRequested(wanted=False) | e.ReleaseRequested():
+            verb = "resumed" if isinstance(event, e.ResumeRequested) else "started"
+            return _idle(OwnState(), f"{verb} by hand; not in use")
         case e.StopRequested():
             return OwnState(S.STOPPED, Reason("by_hand", "stopped by hand"), Next("start"))
         case e.SubscriptionBegan():

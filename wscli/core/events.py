@@ -82,6 +82,10 @@ class RedialRequested(_Said):
 # of a channel alone
 
 
+class ReleaseRequested(_Bare):
+    """By hand: end a stop or a pause and open nothing, since each client opens an upstream of its own."""
+
+
 class LingerElapsed(_Bare):
     """The lazy channel was not used for its linger."""
 
@@ -251,6 +255,7 @@ ChannelEvent = (
     Used
     | LingerElapsed
     | StartRequested
+    | ReleaseRequested
     | StopRequested
     | PauseRequested
     | ResumeRequested

@@ -127,8 +127,13 @@ _OWN: dict[ChannelState | None, Mapping[type[e.ChannelEvent], set[ChannelState |
         e.RetryDue: {OPEN, S.IDLE},
     },
     S.IDLE: {**_LEFT, e.Used: {OPEN, S.WAITING}, e.StartRequested: {OPEN}},
-    S.PAUSED: {e.ResumeRequested: {OPEN, S.IDLE}, e.StartRequested: {OPEN}, e.StopRequested: {S.STOPPED}},
-    S.STOPPED: {e.StartRequested: {OPEN}},
+    S.PAUSED: {
+        e.ResumeRequested: {OPEN, S.IDLE},
+        e.StartRequested: {OPEN},
+        e.ReleaseRequested: {S.IDLE},
+        e.StopRequested: {S.STOPPED},
+    },
+    S.STOPPED: {e.StartRequested: {OPEN}, e.ReleaseRequested: {S.IDLE}},
     S.FAILED: {**_OPENED_AGAIN, e.StopRequested: {S.STOPPED}, e.RetryDue: {OPEN, S.IDLE}},  # due: look_again
     S.DONE: {**_OPENED_AGAIN, e.StopRequested: {S.STOPPED}},
 }

@@ -122,6 +122,7 @@ async def test_the_status_holds_every_key_of_the_contract(it: Scripted) -> None:
         "attempt": 1,
         "last_message_at": None,
         "consumers": {},
+        "clients": {"upstream": "shared", "own": 0},
         "problems": [],
     }
 

@@ -58,9 +58,7 @@ class Channel:
         on_change: Callable[[Channel], None],
     ) -> None:
         """``totals`` counts what this channel counts too, by the declared name."""
-        self.name = name
-        self.plan = plan
-        self.params = params
+        self.name, self.plan, self.params = name, plan, params
         try:
             self.values = plan.fill_values(params)
         except ValueError as error:
@@ -125,9 +123,8 @@ class Channel:
     def unavailable(self) -> WscliError | None:
         """Why waiting for it is useless; None while it may still become ready."""
         if self.removed:
-            return UnknownChannel(
-                f"channel {self.name!r} was removed from the configuration", "`wscli status` lists the channels"
-            )
+            text = f"channel {self.name!r} was removed from the configuration"
+            return UnknownChannel(text, "`wscli status` lists the channels")
         if self._shut:
             return manager_stopped()
         return self.tracker.unavailable(self.name)
@@ -139,9 +136,12 @@ class Channel:
     # by hand
 
     def start(self) -> None:
-        """Open it from whatever state."""
-        self.usage.held_open = True
-        self.feed(events.StartRequested())
+        """Open it from whatever state; where its clients open upstreams of their own, end a stop or a pause alone."""
+        if self.plan.clients.own and not self.usage.wanted and self.state in (S.IDLE, S.STOPPED, S.PAUSED):
+            self.feed(events.ReleaseRequested())
+        else:
+            self.usage.held_open = True
+            self.feed(events.StartRequested())
 
     def stop(self) -> None:
         """Close it until ``start``."""
