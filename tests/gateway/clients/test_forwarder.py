@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from wscli.errors import OutcomeUnknown
-from wscli.gateway.clients.forwarder import Forwarder
+from wscli.gateway.clients.forwarder import MOST_AT_ONCE, Forwarder
 from wscli.gateway.clients.parser import ClientMessage
 from wscli.transport.connection import WrittenAtOnce
 
@@ -60,6 +60,16 @@ async def test_nothing_overtakes_what_waits() -> None:
     assert it.sent == [b"1", b"2", b"3"]
     it.forwarder.add(messages(b"4"))
     assert it.sent[-1] == b"4"
+    await it.end()
+
+
+async def test_a_large_message_waits_its_turn() -> None:
+    it = Upstream()
+    it.writable.set()
+    it.forwarder.add(messages(b"x" * (MOST_AT_ONCE + 1), b"2"))
+    assert it.sent == []
+    await it.forwarder.drained()
+    assert it.sent[1] == b"2"
     await it.end()
 
 

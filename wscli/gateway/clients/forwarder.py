@@ -16,11 +16,13 @@ from wscli.gateway.clients.parser import ClientMessage
 from wscli.session.actions import MessageRefused
 from wscli.transport.connection import WrittenAtOnce
 
-__all__ = ["HELD_BYTES", "HELD_MESSAGES", "Forwarder", "forward_through"]
+__all__ = ["HELD_BYTES", "HELD_MESSAGES", "MOST_AT_ONCE", "Forwarder", "forward_through"]
 
 HELD_BYTES = 1 << 20
 HELD_MESSAGES = 1024
 """Messages held for one client, besides the one being sent; the client is not read from beyond that."""
+MOST_AT_ONCE = 1 << 15
+"""Bytes of a message that need not wait; TLS takes a larger one in parts."""
 _PATIENCE = 10.0
 """Seconds of one try; tries follow each other while the client is connected."""
 _PAUSE = 0.05
@@ -68,9 +70,11 @@ class Forwarder:
     def add(self, messages: list[ClientMessage]) -> None:
         """Add messages of the client; those that need not wait are sent at once."""
         for message in messages:
-            sent = not self._waiting and not self._over and self._send_at_once(message)
+            size = len(message.payload)
+            free = not self._waiting and not self._over and size <= MOST_AT_ONCE
+            sent = free and self._send_at_once(message)
             if sent is not True:
-                self._add(_Waiting(len(message.payload), sent or partial(self._send, message)))
+                self._add(_Waiting(size, sent or partial(self._send, message)))
 
     def _add(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)
