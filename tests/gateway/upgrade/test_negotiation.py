@@ -112,6 +112,21 @@ async def test_an_attempt_that_outlasts_the_dial_is_a_timeout(monkeypatch: pytes
         it.server.hold.set_result(None)
 
 
+async def test_a_client_of_an_attempt_that_may_not_begin_is_told_when_to_try_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(negotiation, "MARGIN", 0.0)
+    plans = [channel_plan(name, eager=False, timeout=0.05) for name in ("news", "other")]
+    async with faced(*plans) as it:
+        it.server.always = status(429, retry_after=30.0)
+        await it.refused("/ws/other")
+        answer = await it.refused()
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+        assert FAILURE_HEADER not in answer.headers
+        assert b"is held back: " in answer.body
+        assert len(it.server.dials) == 1
+
+
 async def test_in_an_outage_a_client_is_let_in_and_held(it: Faced) -> None:
     it.server.link.end(upstream_closed(1006))
     it.server.always = REFUSED

@@ -79,12 +79,14 @@ def _refusal(channel: Channel, clock: Clock) -> Response:
     text = f"channel {name!r} is {snapshot.state}: {snapshot.reason.text}"
     at = snapshot.next.at
     wait = None if at is None or snapshot.state is not S.WAITING else at - clock.wall()
-    failure = snapshot.failure
+    failure, record = snapshot.failure, channel.subscription.last_attempt
+    if record is not None and record.place is not None:
+        held = record.place.held
+        return refusal_for_now(text, "try again later", retry_after=None if held is None else held[0])
     if snapshot.state in HOLDS_CONNECTION:
-        failure = Failure(FailureKind.TIMEOUT, text)  # the attempt outlasts the dial: it waits for its turn, say
+        failure = Failure(FailureKind.TIMEOUT, text)  # the attempt outlasts the dial: it waits for a token, say
     elif failure is None or (channel.tracker.been_ready and failure.kind in _ENDS):
         return refusal_for_now(text, "`wscli status` says what it waits for", retry_after=wait)
-    record = channel.subscription.last_attempt
     exchanges = [] if record is None else record.shown_timeline().exchanges
     return refusal_for_failure(
         replace(failure, text=text), exchanges[-1] if exchanges else None, channel=name, retry_after=wait
