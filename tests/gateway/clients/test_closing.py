@@ -50,12 +50,12 @@ async def test_a_client_is_told_of_a_restart_by_hand() -> None:
         assert await closed(client) == (1012, "restarted by hand")
 
 
-@pytest.mark.parametrize("by_hand", ["stop", "pause"])
-async def test_a_client_goes_with_a_channel_that_is_closed_by_hand(by_hand: str) -> None:
+@pytest.mark.parametrize(("by_hand", "expected"), [("stop", 1001), ("pause", 1013)])
+async def test_a_client_goes_with_a_channel_that_is_closed_by_hand(by_hand: str, expected: int) -> None:
     async with faced(channel_plan(clients=ClientsPlan("shared"))) as it, it.client(**SPEAKS) as client:
         getattr(it.channel, by_hand)()
         code, reason = await closed(client)
-        assert (code, "by hand" in reason) == (1001, True)
+        assert (code, "by hand" in reason) == (expected, True)
 
 
 async def test_a_client_is_told_that_its_connection_was_replaced() -> None:

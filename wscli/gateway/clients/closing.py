@@ -16,6 +16,7 @@ __all__ = [
     "POLICY_VIOLATION",
     "SERVICE_RESTART",
     "STOPPED",
+    "TRY_AGAIN_LATER",
     "CloseReason",
     "as_upstream",
     "reason_to_close",
@@ -26,8 +27,9 @@ GOING_AWAY = 1001
 POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
 SERVICE_RESTART = 1012
+TRY_AGAIN_LATER = 1013
 BAD_GATEWAY = 1014
-"""Close codes (RFC 6455, section 7.4.1; 1012 and 1014 are registered with IANA)."""
+"""Close codes (RFC 6455, section 7.4.1; 1012 to 1014 are registered with IANA)."""
 
 
 class CloseReason(NamedTuple):
@@ -61,7 +63,8 @@ def _of_loss(channel: Channel) -> CloseReason:
         case ChannelState.READY:
             return CloseReason(SERVICE_RESTART, "the upstream connection was replaced")
         case ChannelState.PAUSED | ChannelState.STOPPED:
-            return CloseReason(GOING_AWAY, f"channel {channel.name!r} was {channel.state} by hand")
+            code = TRY_AGAIN_LATER if channel.state is ChannelState.PAUSED else GOING_AWAY
+            return CloseReason(code, f"channel {channel.name!r} was {channel.state} by hand")
         case _:
             ours = channel.snapshot.failure is None  # a restart, or a reload
             return _as_upstream(channel, SERVICE_RESTART if ours else BAD_GATEWAY)
