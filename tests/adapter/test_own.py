@@ -127,5 +127,5 @@ async def test_a_program_is_told_of_a_lost_upstream_and_connects_again(here: tup
                 server.connections[-1].socket.shutdown(2)
                 await websocket.recv()
             except ConnectionClosed:
-                codes.append(websocket.close_code)
+                codes.append(websocket.protocol.close_code)
     assert codes == [1014]

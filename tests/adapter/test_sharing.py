@@ -123,7 +123,7 @@ async def test_a_program_that_reconnects_outlives_its_manager(
                     await asyncio.to_thread(manager.stop, number)
                     await websocket.recv()
                 except ConnectionClosed:
-                    codes.append(websocket.close_code)
+                    codes.append(websocket.protocol.close_code)
         assert codes == [code]
         assert upstream.dialled == ["/ws/calls?token=the-managers-own", "/ws/calls?token=the-programs-own"]
         (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]

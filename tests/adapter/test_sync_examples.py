@@ -41,7 +41,7 @@ def test_iterating_ends_with_the_connection(url: Address) -> None:
     with connect(url("end/1000")) as websocket:
         websocket.send("go")
         assert list(websocket) == ["the last"]
-        assert (websocket.close_code, websocket.close_reason) == (1000, "so long")
+        assert (websocket.protocol.close_code, websocket.protocol.close_reason) == (1000, "so long")
 
 
 def test_the_server_ends_it_with_a_code_of_its_own(url: Address) -> None:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from websockets.asyncio import client
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.uri import WebSocketURI, parse_uri
 
 from wscli.adapter.attach import Inquiry
-from wscli.adapter.exceptions import exception_of
+from wscli.adapter.exceptions import NO_ANSWER, exception_of
 from wscli.adapter.fallback import check_choice, fall_back, manager_gone
 from wscli.errors import WscliError
 
@@ -89,7 +89,7 @@ class connect(client.connect):  # noqa: N801 - the library's own name, which pro
             if self._shared and (error := exception_of(refusal)) is not None:
                 raise error from error.__cause__
             raise
-        except (InvalidMessage, ConnectionClosed) as error:
+        except NO_ANSWER as error:
             gone = manager_gone(error) if self._shared else None
             if gone is None:
                 raise

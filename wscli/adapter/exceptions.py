@@ -11,12 +11,17 @@ from collections.abc import Callable
 
 from websockets import exceptions
 from websockets.datastructures import Headers
-from websockets.exceptions import InvalidHandshake, InvalidHeader, InvalidMessage, InvalidStatus, SecurityError
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidHeader, InvalidStatus, SecurityError
 from websockets.http11 import Response
 
 from wscli.control.protocol import FAILURE_HEADER
 
-__all__ = ["exception_of"]
+__all__ = ["NO_ANSWER", "exception_of"]
+
+_InvalidMessage: type[InvalidHandshake] | None = vars(exceptions).get("InvalidMessage")
+"""None before 14.2, where the library raises the cause itself."""
+NO_ANSWER: tuple[type[Exception], ...] = (ConnectionClosed, _InvalidMessage or EOFError)
+"""What the library raises where the other side hung up during the handshake."""
 
 _SINCE_15 = hasattr(exceptions, "ProxyError")
 _STATUS = re.compile(r" answered CONNECT with HTTP ([1-9]\d\d)")
@@ -88,17 +93,21 @@ def _certificate_error(text: str) -> ssl.SSLError:
     return error
 
 
-def _invalid_answer(text: str) -> InvalidHandshake:
+def _invalid_answer(text: str) -> Exception:
     _, invalid, why = text.partition(" sent an invalid upgrade answer: ")
     if invalid:
         name, missing, _ = why.partition(" is missing")
         return InvalidHeader(name) if missing else InvalidHandshake(why)
-    error = InvalidMessage("did not receive a valid HTTP response")
     _, other, said = text.partition(" did not answer the upgrade with HTTP")
+    cause: Exception
     if other:
-        error.__cause__ = ValueError(f"unsupported protocol; expected HTTP/1.1{said}")
+        cause = ValueError(f"unsupported protocol; expected HTTP/1.1{said}")
     elif " sent " in text or " with more than " in text:
-        error.__cause__ = ValueError(text)
+        cause = ValueError(text)
     else:  # `async for websocket in connect(...)` tries again after an EOFError only
-        error.__cause__ = EOFError("connection closed while reading HTTP status line")
+        cause = EOFError("connection closed while reading HTTP status line")
+    if _InvalidMessage is None:
+        return cause
+    error = _InvalidMessage("did not receive a valid HTTP response")
+    error.__cause__ = cause
     return error

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Mapping
 
-from websockets.exceptions import ConnectionClosed, InvalidMessage
+from websockets.exceptions import ConnectionClosed
 from websockets.headers import build_host
 from websockets.uri import parse_uri
 
@@ -71,8 +71,8 @@ def fall_back(error: WscliError, url: str, environ: Mapping[str, str] = os.envir
     logger.log(level, "%s is dialled directly, and not shared: %s", escape(shown), escape(reason))
 
 
-def manager_gone(error: InvalidMessage | ConnectionClosed) -> NoInstance | None:
+def manager_gone(error: Exception) -> NoInstance | None:
     """Give the reason to fall back where a handshake with a manager failed because it hung up; None otherwise."""
-    if isinstance(error, InvalidMessage) and not isinstance(error.__cause__, EOFError):
-        return None
-    return NoInstance("the manager went away during the handshake", "see `wscli ls`")
+    if isinstance(error, (ConnectionClosed, EOFError)) or isinstance(error.__cause__, EOFError):
+        return NoInstance("the manager went away during the handshake", "see `wscli ls`")
+    return None

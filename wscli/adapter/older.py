@@ -7,13 +7,13 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync import client
 from websockets.sync.client import ClientConnection
 from websockets.sync.utils import Deadline
 from websockets.uri import parse_uri
 
-from wscli.adapter.exceptions import exception_of
+from wscli.adapter.exceptions import NO_ANSWER, exception_of
 from wscli.adapter.fallback import attach_or_fall_back, fall_back, manager_gone
 
 direct: Callable[..., ClientConnection] = client.connect
@@ -50,7 +50,7 @@ def connect(uri: str, **kwargs: Any) -> ClientConnection:
             if (error := exception_of(refusal)) is not None:
                 raise error from error.__cause__
             raise
-        except (InvalidMessage, ConnectionClosed) as error:
+        except NO_ANSWER as error:
             if (gone := manager_gone(error)) is None:
                 raise
             fall_back(gone, uri)

@@ -6,12 +6,12 @@ import functools
 import socket
 from typing import Any
 
-from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync import client
 from websockets.sync.client import ClientConnection
 from websockets.sync.utils import Deadline
 
-from wscli.adapter.exceptions import exception_of
+from wscli.adapter.exceptions import NO_ANSWER, exception_of
 from wscli.adapter.fallback import attach_or_fall_back, fall_back, manager_gone
 
 
@@ -43,7 +43,7 @@ class reconnect(client.reconnect):  # noqa: N801 - the library's own name, which
             if self._shared is not None and (error := exception_of(refusal)) is not None:
                 raise error from error.__cause__
             raise
-        except (InvalidMessage, ConnectionClosed) as error:
+        except NO_ANSWER as error:
             gone = manager_gone(error) if self._shared is not None else None
             if gone is None:
                 raise
