@@ -106,6 +106,7 @@ async def test_clients_end_where_a_reload_has_them_share_an_upstream(own: Faced)
 
 async def test_status_counts_the_clients(own: Faced) -> None:
     assert own.channel.status()["clients"] == {"upstream": "own", "own": 0}
+    assert own.channel.status()["reason"]["text"] == "not used yet; each client gets an upstream of its own"
     async with own.client(), own.client():
         assert own.channel.status()["clients"] == {"upstream": "own", "own": 2}
         assert "2 clients have upstreams of their own" in own.channel.status()["reason"]["text"]

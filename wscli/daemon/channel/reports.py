@@ -61,8 +61,9 @@ def channel_status(channel: ReportedChannel, now: float) -> Status:
     failure = snapshot.failure
     if snapshot.state in _OPENING and failure is not None and failure.text not in text:
         text = f"{text}; last attempt: {failure.text}"
-    if own := len(channel.own):
-        text += "; a client has an upstream of its own" if own == 1 else f"; {own} clients have upstreams of their own"
+    if (own := len(channel.own)) or channel.plan.clients.own:
+        own_text = {0: "each client gets an upstream of its own", 1: "a client has an upstream of its own"}
+        text = f"{text}; {own_text.get(own, f'{own} clients have upstreams of their own')}"
     return {
         "channel": channel.name,
         "state": str(snapshot.state),
