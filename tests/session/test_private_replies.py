@@ -130,3 +130,31 @@ def test_a_binary_message_that_is_no_request_passes_as_it_is() -> None:
     for said in (b"\x00\xff", b'{"method":  "note"}'):
         out = host.session.let_out(host.session.wrap(channel, said, binary=True, reply="private"))
         assert (out.payload, out.binary) == (said, True)
+
+
+def test_each_request_of_a_batch_has_a_reference_of_its_own_and_the_asker_gets_the_whole_answer() -> None:
+    host, channel = ready(IDS_ONLY)
+    ask(host, channel, [{"id": 1, "m": "a"}, {"m": "note"}, {"id": "x", "m": "b"}])
+    ask(host, channel, [{"id": 1, "m": "c"}])
+    assert host.sent == [[{"id": 1, "m": "a"}, {"m": "note"}, {"id": "2", "m": "b"}], [{"id": 3, "m": "c"}]]
+    host.receive([{"id": 3, "r": "C"}], [{"id": None, "r": 5}, {"id": "2", "r": "B"}, {"id": 1, "r": "A"}])
+    assert replies(host) == [
+        [{"id": 1, "r": "C"}],
+        [{"id": None, "r": 5}, {"id": "x", "r": "B"}, {"id": 1, "r": "A"}],
+    ]
+    assert host.got == {}
+
+
+def test_a_list_that_answers_no_batch_is_any_message() -> None:
+    host, channel = ready(IDS_ONLY)
+    ask(host, channel, {"id": 1})
+    ask(host, channel, [{"id": 2}])
+    host.receive([{"id": 1}, {"id": 9}, 5], [])
+    assert (replies(host), len(host.got["c"])) == ([], 2)
+
+
+def test_a_server_that_answers_only_the_first_of_a_batch_is_understood() -> None:
+    host, channel = ready(IDS_ONLY)
+    ask(host, channel, [{"id": 7}, {"id": 8}])
+    host.receive({"id": 1, "error": "no batches"})
+    assert replies(host) == [{"id": 7, "error": "no batches"}]

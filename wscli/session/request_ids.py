@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from wscli.jsontext import json_key
 from wscli.session.plan import SessionPlan
 from wscli.templates import JsonTemplate, Template
 from wscli.templates.paths import ABSENT
 
-__all__ = ["RequestIds"]
+__all__ = ["OwnId", "RequestIds"]
 
 _Path = tuple[str | int, ...]
+_Id = int | float | str
+OwnId = _Id | tuple[_Id | None, ...]
+"""The id of a request, or those of the requests of a batch (JSON-RPC 2.0, section 6)."""
 
 
 class RequestIds:
@@ -35,23 +39,44 @@ class RequestIds:
         """Whether ``replaced`` is what puts a reference into a request."""
         return not self._drawn and self._in_request is not None
 
-    def of(self, request: Any) -> int | float | str | None:
-        """Give the id of a request; None: it has none, and the answer to it, if any, is not told by one."""
+    def of(self, request: Any) -> OwnId | None:
+        """Give the id of a request, or those of a batch; None: the answer to it, if any, is not told by one."""
+        if isinstance(request, list) and self.replaces and isinstance(next(iter(self._in_request or ()), None), str):
+            found = tuple(map(self._one, request))
+            return found if any(one is not None for one in found) else None
+        return self._one(request)
+
+    def _one(self, request: Any) -> _Id | None:
         found = None if self._in_request is None or self._in_reply is None else _at(request, self._in_request)
         return found if isinstance(found, (int, float, str)) and not isinstance(found, bool) else None
 
-    def replaced(self, request: Any, own: float | str, ref: Any) -> Any:
-        """Give the request with a reference in the place of its own id: a number for a number, text for text."""
-        return _put(request, self._in_request or (), ref.get("str" if isinstance(own, str) else "int"))
+    def replaced(self, request: Any, own: OwnId, ref: Any) -> Any:
+        """Give the request with a reference in the place of each id: a number for a number, text for text."""
+        path = self._in_request or ()
+        if not isinstance(own, tuple):
+            return _put(request, path, ref.get(_kind(own)))
+        drawn = ref.each(None if one is None else _kind(one) for one in own)
+        return [one if new is None else _put(one, path, new) for one, new in zip(request, drawn, strict=True)]
 
-    def restored(self, reply: Any, own: float | str) -> Any:
-        """Give the reply with the request's own id in the place of the reference."""
-        return _put(reply, self._in_reply or (), own)
+    def restored(self, reply: Any, own: OwnId, ref: Any) -> Any:
+        """Give the reply with the request's own id in the place of the reference, in any order where it is a batch."""
+        path = self._in_reply or ()
+        if not isinstance(own, tuple):
+            return _put(reply, path, own)
+        if not isinstance(reply, list):  # of a server that answers the first of a batch alone
+            return self.restored([reply], own, ref)[0]
+        ids = dict(zip(map(json_key, ref), own, strict=True))
+        found = [ids.get(json_key(_at(one, path))) for one in reply]
+        return [one if old is None else _put(one, path, old) for one, old in zip(reply, found, strict=True)]
 
 
 def _is_sent_ref(wanted: Any) -> bool:
     whole = wanted.whole if isinstance(wanted, Template) else None
     return whole is not None and (whole.space, whole.name) == ("sent", "ref")
+
+
+def _kind(own: _Id) -> str:
+    return "str" if isinstance(own, str) else "int"
 
 
 def _at(value: Any, path: _Path) -> Any:

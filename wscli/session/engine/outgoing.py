@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -14,7 +14,7 @@ from wscli.session.engine.core import Core
 from wscli.session.engine.parts import Part
 from wscli.session.frames import Unit, encode_message
 from wscli.session.plan import SendAction
-from wscli.session.request_ids import RequestIds
+from wscli.session.request_ids import OwnId, RequestIds
 from wscli.templates import JsonTemplate, TemplateError
 from wscli.templates.filters import now
 from wscli.templates.paths import ABSENT
@@ -85,6 +85,11 @@ class _Drawn:
             self.ref = self._refs.draw(kind)
         return default if self.ref is None else self.ref
 
+    def each(self, kinds: Iterable[str | None]) -> tuple[int | str | None, ...]:
+        """Draw one of each kind, None for None: they are the message's together."""
+        drawn = self.ref = tuple(None if kind is None else self._refs.draw(kind) for kind in kinds)
+        return drawn
+
 
 class _Masks:
     def draw(self, kind: str) -> int | str:
@@ -101,10 +106,10 @@ class OutgoingMessage:
     urgent: bool = False
     """Whether a rule or a timer sent it; those go before all others."""
     ref: Any = None
-    """The reference that was drawn for it; None: not yet, or it has none."""
+    """The reference that was drawn for it, or a tuple of those of a batch; None: not yet, or it has none."""
     reply: AskedReply | None = None
     """Whether ``Reply`` is wanted, and for its sender alone."""
-    own_id: float | str | None = None
+    own_id: OwnId | None = None
     """The id that its sender gave it, where the reply is to have that again."""
     said: Any = None
     """What a program said, decoded, where its reply is told by that."""
@@ -238,7 +243,7 @@ class Outbound:
         return decode_any(payload) if needed else ABSENT
 
     def _program_render(
-        self, part: Part, payload: bytes, value: Any, own_id: float | str | None, *, binary: bool
+        self, part: Part, payload: bytes, value: Any, own_id: OwnId | None, *, binary: bool
     ) -> Callable[[Any], Unit]:
         plan = self._core.plan
         outgoing = plan.outgoing if isinstance(plan.outgoing, JsonTemplate) else None

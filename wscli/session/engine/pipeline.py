@@ -154,7 +154,7 @@ class Pipeline:
         if asked is None:
             return False
         if asked.own_id is not None:
-            value = self._ids.restored(value, asked.own_id)
+            value = self._ids.restored(value, asked.own_id, asked.ref)
             payload = encode_json(value)
         if asked.reply == "private":
             self._delivery.finish()  # in its place among what the channel gets

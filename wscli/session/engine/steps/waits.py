@@ -130,34 +130,42 @@ class Replies:
         self._leaf = next((leaf for leaf in leaves if _TELLS & leaf.spaces), None)
         self._value = None if self._leaf is None else leaf_value(self._leaf.path)
         self._by_key: dict[Any, tuple[OutgoingMessage, Scope]] = {}
-        self._keys: dict[OutgoingMessage, Any] = {}
+        self._keys: dict[OutgoingMessage, list[Any]] = {}
 
     def enter(self, message: OutgoingMessage, scope: Scope) -> None:
         """Wait for the reply to a message; of too many the oldest is forgotten."""
         if self._leaf is None:
             return
-        scope = {**scope, "sent": {"ref": message.ref}, "msg": message.said}
-        key = self._keys[message] = self._leaf.key(scope)
-        self._by_key[key] = (message, scope)
-        if len(self._by_key) > MOST_REPLIES:
-            self._keys.pop(self._by_key.pop(next(iter(self._by_key)))[0], None)
+        keys = self._keys[message] = []
+        for ref in message.ref if isinstance(message.ref, tuple) else (message.ref,):
+            told = {**scope, "sent": {"ref": ref}, "msg": message.said}
+            keys.append(self._leaf.key(told))
+            self._by_key[keys[-1]] = (message, told)
+        while len(self._by_key) > MOST_REPLIES:
+            self.forget(self._by_key.pop(next(iter(self._by_key)))[0])
         self.count = len(self._by_key)
 
     def take(self, value: Any) -> OutgoingMessage | None:
-        """Give the message whose reply it is; None: it is none."""
+        """Give the message whose reply it is, or the batch that one of a list replies to; None: it is none."""
+        message = self._asked(value)
+        if message is None and isinstance(value, list):
+            found = (one for one in map(self._asked, value) if one is not None)
+            message = next((one for one in found if isinstance(one.own_id, tuple)), None)
+        if message is not None:
+            self.forget(message)
+        return message
+
+    def _asked(self, value: Any) -> OutgoingMessage | None:
         if self._value is None or self._shape is None:
             return None
         message, scope = self._by_key.get(json_key(self._value(value)), (None, {}))
-        if message is None or not self._shape.matches(value, scope):
-            return None
-        self.forget(message)
-        return message
+        return message if message is not None and self._shape.matches(value, scope) else None
 
     def forget(self, message: OutgoingMessage) -> None:
         """Wait for the reply no longer."""
-        key = self._keys.pop(message, None)
-        if self._by_key.get(key, (None,))[0] is message:
-            del self._by_key[key]
+        for key in self._keys.pop(message, ()):
+            if self._by_key.get(key, (None,))[0] is message:
+                del self._by_key[key]
         self.count = len(self._by_key)
 
 
