@@ -188,10 +188,8 @@ async def serve(
             outbox = Outbox(it.manager, Path(directory, "outbox.db"))
             it.manager.observe(outbox)
             leaving = [] if leaving is None else leaving
-            server = Server(
-                App(it.manager, outbox, Gateway(it.manager, outbox), leaving), listener, handlers, **options
-            )
-            server.start()
+            server = Server(App(it.manager, outbox, Gateway(it.manager, outbox), leaving), handlers, **options)
+            server.listen(listener)
             try:
                 yield (served := Served(it, server, directory, leaving))
             finally:

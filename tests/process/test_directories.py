@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.process.owning import own
 from tests.process.test_ownership import environ, files, mode, plan, refusal
 from wscli.control import paths
 from wscli.errors import WscliError
-from wscli.process.ownership import own
 
 __all__ = ["environ"]
 

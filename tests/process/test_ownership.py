@@ -19,11 +19,13 @@ from typing import Any
 
 import pytest
 
+from tests.process.owning import own
 from wscli.config.plan import Plan
 from wscli.control import paths
 from wscli.errors import WscliError
+from wscli.process import ownership
 from wscli.process import ownership as instance_module
-from wscli.process.ownership import InstanceHeld, own
+from wscli.process.ownership import InstanceHeld
 
 
 @pytest.fixture
@@ -119,7 +121,7 @@ CRASHING = """
 import os, signal, sys
 sys.path.append(sys.argv[1])
 from tests.process.test_ownership import plan
-from wscli.process.ownership import own
+from tests.process.owning import own
 with own(plan(), os.environ):
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -259,3 +261,12 @@ def test_a_state_directory_that_cannot_be_used_is_no_reason_to_refuse(
         owned.restore()
     [record] = caplog.records
     assert "app.lock': not a directory; only the runtime directory is locked" in record.getMessage()
+
+
+def test_no_client_finds_an_instance_before_it_is_published_but_no_other_manager_can_have_it(
+    environ: dict[str, str],
+) -> None:
+    with ownership.own(plan(), environ):
+        assert (paths.registered(environ), files(environ)) == ([], ["app.lock"])
+        with pytest.raises(InstanceHeld), ownership.own(plan(), environ):
+            pass

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.process.owning import own
 from tests.process.test_ownership import directory, environ, files, plan, refusal, with_state
 from wscli.control import paths
 from wscli.errors import WscliError
-from wscli.process.ownership import InstanceHeld, own
+from wscli.process.ownership import InstanceHeld
 
 __all__ = ["directory", "environ", "with_state"]
 
@@ -108,7 +109,7 @@ HOLDING = """
 import os, sys
 sys.path.append(sys.argv[1])
 from tests.process.test_ownership import plan
-from wscli.process.ownership import own
+from tests.process.owning import own
 with own(plan(), {"WSCLI_RUNTIME_DIR": os.environ["WSCLI_RUNTIME_DIR"]}):
     print("owned", flush=True)
     sys.stdin.read()

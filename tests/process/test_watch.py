@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.process.owning import own
 from tests.process.test_ownership import environ, files, plan
 from wscli.problems import Problems
-from wscli.process.ownership import own
 from wscli.process.watch import INTERVAL, OwnershipWatch
 
 __all__ = ["environ"]

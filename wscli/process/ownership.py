@@ -69,12 +69,20 @@ class Ownership:
             InstanceHeld: another manager owns the instance.
             WscliError: the runtime directory or a file cannot be made.
         """
+        return self.claim(patience) + self.publish()
+
+    def claim(self, patience: float = 0.0) -> list[str]:
+        """Make and hold the locks, in a runtime directory that is made if need be; else as ``restore``."""
         if not paths.is_trusted(self._directory, self._environ):
             self._directory = paths.runtime_directory(self._environ)
             _make_private(self._directory, self._environ)
             for lock in self._locks.values():
                 write_holder(lock, note=self._directory)
-        made = self._restore_locks(patience)
+        return self._restore_locks(patience)
+
+    def publish(self) -> list[str]:
+        """Make the socket and the registration, by which clients find the instance; else as ``restore``."""
+        made = []
         registered = paths.read_registration(self._directory, self._plan.name) == self._instance
         if not registered:
             with contextlib.suppress(OSError):  # that of a dead manager must never lead to our socket
@@ -202,14 +210,16 @@ class Ownership:
 def own(plan: Plan, environ: Mapping[str, str]) -> Iterator[Ownership]:
     """Own the instance of a plan while the context is open, and remove its files afterwards.
 
+    Clients find it only once ``publish`` was called.
+
     Raises:
         InstanceHeld: another manager owns the name.
-        WscliError: the runtime directory or the socket cannot be used.
+        WscliError: the runtime directory cannot be used.
     """
     _refuse_namesakes(plan, environ)
     owned = Ownership(plan, environ)
     try:
-        owned.restore(LOCK_PATIENCE)
+        owned.claim(LOCK_PATIENCE)
         yield owned
     finally:
         owned.release()

@@ -167,6 +167,7 @@ class ManagerProcess:
         self.manager = make_manager(
             plan, clock=clock, chance=chance, open_connection=open_connection, reachable=reachable, environ=environ
         )
+        self._instance = instance
         self._on_ready = on_ready
         self._monitor = NetworkMonitor(self.manager.network_changed, clock=clock, destinations=self.manager.addresses)
         self._hooks = Hooks(self.manager)
@@ -175,7 +176,7 @@ class ManagerProcess:
         self._gateway = Gateway(self.manager, self._outbox)
         self._notifier = Notifier(self.manager, service_manager)
         app = App(self.manager, self._outbox, self._gateway, leaving=[])
-        self._server = Server(app, instance.listener, HANDLERS)
+        self._server = Server(app, HANDLERS)
         self._watch = OwnershipWatch(instance, self.manager.problems, self._server.listen)
         for observer in (self._hooks, self._outbox, self._gateway, self._notifier):
             self.manager.observe(observer)
@@ -197,11 +198,12 @@ class ManagerProcess:
         logger.info("wscli %s runs %s as pid %d", __version__, plan.name, os.getpid(), extra={"event": "started"})
         log_warnings(plan)
         self._monitor.start()
-        self._server.start()
-        self._watch.start()
+        self._gateway.reloaded()  # before clients can find the instance: they may go on to the gateway
+        self._instance.publish()
+        self._server.listen(self._instance.listener)
         self.manager.open()
+        self._watch.start()
         await self._outbox.start()
-        self._gateway.reloaded()
         self._on_ready()
         self._notifier.ready()
 

@@ -52,22 +52,18 @@ A ``WscliError`` becomes the error of the answer.
 
 
 class Server:
-    """Serves one socket until closed, with a task for each client.
-
-    ``listener`` is bound, listening and non-blocking, and closed with the server.
-    """
+    """Serves a socket until closed, with a task for each client."""
 
     def __init__(
         self,
         app: App,
-        listener: socket.socket,
         handlers: Mapping[str, Handler],
         *,
         client_limit: int = CLIENT_LIMIT,
         request_deadline: float = REQUEST_DEADLINE,
     ) -> None:
         self._app = app
-        self._listener = listener
+        self._listener: socket.socket | None = None
         self._handlers = handlers
         self._client_limit = client_limit
         self._request_deadline = request_deadline
@@ -76,25 +72,22 @@ class Server:
         self._accepting: asyncio.Task[None] | None = None
         self._reserve = DescriptorReserve(min(RESERVE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
 
-    def start(self) -> None:
-        """Start accepting."""
-        accepting = accept_clients(self._listener, self._accepted, self._not_accepted, self._reserve)
-        self._accepting = asyncio.create_task(accepting, name="control-accept")
-
     def listen(self, listener: socket.socket) -> None:
-        """Accept at another socket from now on; the one before is closed."""
+        """Accept at a bound, listening, non-blocking socket, and close it in the end; the one before is closed now."""
         before, self._listener = self._listener, listener
-        if self._accepting is not None:
+        if self._accepting is not None and before is not None:
             self._accepting.add_done_callback(lambda _: before.close())  # the loop does not watch it any more then
             self._accepting.cancel()
-        self.start()
+        accepting = accept_clients(listener, self._accepted, self._not_accepted, self._reserve)
+        self._accepting = asyncio.create_task(accepting, name="control-accept")
 
     async def close(self, deadline: float = CLOSE_DEADLINE) -> None:
         """Stop accepting, end every client's task, and wait ``deadline`` seconds at most."""
         if self._accepting is not None:
             self._accepting.cancel()
             await asyncio.wait([self._accepting])
-        self._listener.close()
+        if self._listener is not None:
+            self._listener.close()
         for task in self.clients:
             task.cancel()
         if self.clients:
