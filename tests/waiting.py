@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import psutil
 
-__all__ = ["descriptors", "eventually", "in_thread", "opened", "until"]
+__all__ = ["descriptors", "eventually", "in_thread", "opened", "until", "with_more_time"]
 
 T = TypeVar("T")
 
@@ -25,6 +25,17 @@ def until(condition: Callable[[], T], timeout: float = 30.0) -> T:
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {timeout} s"
         time.sleep(0.005)
+    return found
+
+
+def with_more_time(attempt: Callable[[float], T], seconds: float) -> T:
+    """Make attempts with a deadline that is to pass, each longer than the last, until one gives a true value.
+
+    For what a deadline ends: on a busy machine it may pass before the attempt is where the test wants it.
+    """
+    while not (found := attempt(seconds)):
+        assert seconds < 30.0, f"not with {seconds:g} s"
+        seconds *= 4
     return found
 
 

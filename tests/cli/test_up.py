@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from tests.processes import Wscli, wscli
+from tests.waiting import until
 
 __all__ = ["wscli"]
 
@@ -58,7 +59,7 @@ def test_a_detached_manager_has_a_session_a_private_log_and_no_tie_to_its_starte
         held = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
         assert not [one for one in held if one.startswith("pipe:")], "it holds a pipe of its starter's"
         assert f"runs app as pid {pid}" in log.read_text()
-    assert not psutil.pid_exists(pid) or process.status() == psutil.STATUS_ZOMBIE
+    until(lambda: not psutil.pid_exists(pid) or process.status() == psutil.STATUS_ZOMBIE)
     assert list(wscli.runtime.iterdir()) == []
 
 

@@ -165,6 +165,7 @@ def test_retry_waits_for_the_manager_and_goes_on(scene: Scene) -> None:
         scene.wscli.start("tail", "feed", "--json"),
     ]
     scene.manager.until_stats(lambda stats: stats["channels"]["feed"]["readers"] == 4)
+    tails[0].until_lines(1)
     tails[2].until_lines(2)
     assert scene.manager.stop() == 0
     assert tails[3].wait() == 5, "without it, a manager that goes is the end"

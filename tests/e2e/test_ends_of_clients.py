@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.backend.process import BackendProcess
@@ -69,9 +70,16 @@ def errors(process: Process) -> list[str]:
 def all_started(wscli: Wscli) -> dict[str, Process]:
     """Start every command that waits, and return once the manager has them all."""
     started = {name: wscli.start(*args, stdin=True) for name, args in WAITING.items()}
-    until(lambda: connected(wscli) == len(WAITING) + 1)  # ``connect`` makes two connections
-    wscli("stats")  # answered after them
+    until_asked(wscli, *started.values(), connections=len(WAITING) + 1)  # ``connect`` makes two
     return started
+
+
+def until_asked(wscli: Wscli, *processes: Process, connections: int) -> None:
+    """Return once the manager has had the requests of commands that are to wait for its answers."""
+    until(lambda: connected(wscli) == connections)
+    asked = [psutil.Process(process.pid) for process in processes]
+    until(lambda: {one.status() for one in asked} == {psutil.STATUS_SLEEPING})  # once connected, at nothing else
+    wscli("stats")  # answered after them
 
 
 def ends(started: dict[str, Process]) -> dict[str, int]:
@@ -123,7 +131,7 @@ def test_a_signal_ends_every_client_at_once(wscli: Wscli, manager: Manager, numb
 @pytest.mark.parametrize(("verb", "state"), [("stop feed", "stopped"), ("pause feed", "paused"), ("pause", "paused")])
 def test_a_channel_that_is_held_ends_its_readers(wscli: Wscli, manager: Manager, verb: str, state: str) -> None:
     started = [wscli.start("tail", "feed"), wscli.start("connect", "feed", stdin=True)]
-    until(lambda: connected(wscli) == 3)
+    until_asked(wscli, *started, connections=3)
     assert wscli(*verb.split()).returncode == 0
     for process in started:
         assert process.wait() == 8
@@ -167,7 +175,7 @@ def test_a_channel_that_a_reload_removes_ends_its_users_with_6(
 ) -> None:
     args = {"wait": ["wait", "dead"], "send": ["send", "dead", "x", "--timeout", "30s"]}.get(verb, [verb, "dead"])
     process = wscli.start(*args, stdin=True)
-    until(lambda: connected(wscli) == (2 if verb == "connect" else 1))
+    until_asked(wscli, process, connections=2 if verb == "connect" else 1)
     wscli.file("\n".join(line for line in config.splitlines() if not line.startswith("  dead: {endpoint")))
     assert wscli.json("reload", "--json")["removed"] == ["dead"]
     assert process.wait() == 6

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +80,6 @@ def test_the_end_of_the_manager_kills_what_hangs(wscli: Wscli, backend: BackendP
         until(lambda: (wscli.directory / "pid").exists() and (wscli.directory / "pid").read_text().endswith("\n"))
         process = psutil.Process(int((wscli.directory / "pid").read_text()))
         children = [process, *process.children(recursive=True)]
-        began = time.monotonic()
-        assert wscli("down").returncode == 0
-        assert time.monotonic() - began < 30, "a second, the start of a command, and a margin for a busy machine"
+        assert wscli("down", "--timeout", "60s").returncode == 0
         assert not psutil.wait_procs(children, timeout=30)[1]
         manager.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 
 import psutil
@@ -10,6 +11,7 @@ import pytest
 
 from tests.backend.process import BackendProcess
 from tests.processes import Wscli
+from tests.waiting import until
 
 
 def config(backend: BackendProcess) -> str:
@@ -31,7 +33,7 @@ def config(backend: BackendProcess) -> str:
 def test_up_waits_for_what_is_eager_and_critical(
     wscli: Wscli, backend: BackendProcess, change: tuple[str, str], code: int, words: str
 ) -> None:
-    timeout = "10ms" if code == 124 else "20s"  # the start takes longer, and is told of nevertheless
+    timeout = "10ms" if code == 124 else "60s"  # the start takes longer, and is told of nevertheless
     with wscli.detached(config(backend).replace(*change), "--wait", "--timeout", timeout) as done:
         assert (done.returncode, words in done.stderr) == (code, True), done.stderr
         assert "real is up as pid " in done.stderr
@@ -43,10 +45,11 @@ def test_up_names_the_channel_that_was_not_ready_in_time_and_its_state(wscli: Ws
     text = text.replace("initial: 100ms, max: 1s", "initial: 1h, max: 1h, jitter: none")
     with wscli.detached(text) as up:
         assert up.returncode == 0
-        assert wscli("wait", "calls", "--for", "waiting", "--timeout", "20s").returncode == 0
+        assert wscli("wait", "calls", "--for", "waiting", "--timeout", "60s").returncode == 0
+        assert wscli("wait", "feed", "--timeout", "60s").returncode == 0
         done = wscli("up", "-d", "-c", "app.yaml", "--wait", "--timeout", "300ms")
         assert done.returncode == 124
-        assert "not ready within 300ms: calls is waiting 60 min: " in done.stderr
+        assert re.search("not ready within 300ms: calls is waiting (60|5.) min: ", done.stderr)
         assert "HTTP 404" in done.stderr
 
 
@@ -56,6 +59,7 @@ def test_a_reload_disturbs_only_what_changed(wscli: Wscli, backend: BackendProce
         assert up.returncode == 0
         pid = wscli.json("ls", "--json")["pid"]
         tail = wscli.start("tail", "feed")
+        until(lambda: wscli.json("stats", "--json")["channels"]["feed"]["readers"] == 1)
         before = wscli.json("stats", "--json")["channels"]
 
         wscli.file(text.replace("/calls}", "/calls, backof: x}"))
@@ -69,7 +73,7 @@ def test_a_reload_disturbs_only_what_changed(wscli: Wscli, backend: BackendProce
 
         changed = text.replace("path: /calls", "path: /consultations/7").replace("max: 1s", "max: 2s")
         wscli.file(changed + "  more: {endpoint: api, path: /calls}\n")
-        assert wscli("up", "-d", "-c", "app.yaml", "--wait", "--timeout", "20s").returncode == 0
+        assert wscli("up", "-d", "-c", "app.yaml", "--wait", "--timeout", "60s").returncode == 0
         stats = wscli.json("stats", "--json")["channels"]
         assert {one["state"] for one in stats.values()} == {"ready"}
         assert {name: one["connects"] for name, one in stats.items()} == {"feed": 1, "calls": 2, "more": 1}
@@ -78,7 +82,7 @@ def test_a_reload_disturbs_only_what_changed(wscli: Wscli, backend: BackendProce
 
         wscli.file(text)
         psutil.Process(pid).send_signal(signal.SIGHUP)
-        assert wscli("wait", "more", "--for", "idle", "--timeout", "20s").returncode == 6, "it is gone"
+        assert wscli("wait", "more", "--for", "idle", "--timeout", "60s").returncode == 6, "it is gone"
         assert tail.popen.poll() is None, "its channel never changed"
         backend.order("make_notifications")
         tail.until_lines(1)
@@ -111,4 +115,5 @@ def test_pause_and_stop_outlast_a_reload_until_resume_and_start(wscli: Wscli, ba
         assert wscli("token", "forget", "session").returncode == 0
         assert wscli.json("token", "ls", "--json")["session"]["state"] == "empty"
         assert backend.stats()["token_requests"] == 2
-        assert backend.stats()["connections"]["now"] == 2, "a fresh token disturbs no connection"
+        backend.until(lambda seen: seen["connections"]["now"] == 2)
+        assert backend.stats()["connections"]["total"] == 5, "a fresh token disturbs no connection"

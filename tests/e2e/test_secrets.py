@@ -117,8 +117,8 @@ def test_no_secret_appears_in_any_output_log_or_argument(
         try:
             state = "failed" if script is leads_elsewhere else "waiting"
             state = "ready" if script is welcomes and not echo else state
-            run(f"wait feed --for {state} --timeout 20s")
-            assert seen[f"wait feed --for {state} --timeout 20s"] == ""
+            run(f"wait feed --for {state} --timeout 60s")
+            assert seen[f"wait feed --for {state} --timeout 60s"] == ""
             for line in THAT_REPORT + OTHERS * (script is welcomes):
                 run(line)
             pid = json.loads(seen["ls --json"])["pid"]

@@ -16,6 +16,7 @@ from websockets.sync.server import ServerConnection
 
 from tests.adapter.upstream import serving
 from tests.processes import Manager, Wscli
+from tests.waiting import until, with_more_time
 from wscli import AsyncClient, Client
 
 CONFIG = """
@@ -35,7 +36,7 @@ endpoints:
           expect:
             - match: {{type: subscribed, id: "{{sent.ref}}"}}
             - {{match: {{type: error, id: "{{sent.ref}}", code: 403}}, then: stop}}
-            - {{match: {{type: error, id: "{{sent.ref}}"}}, then: {{retry: 60s}}}}
+            - {{match: {{type: error, id: "{{sent.ref}}"}}, then: {{retry: 10m}}}}
       unsubscribe: [{{send: {{type: unsub, id: "{{sub.ref}}"}}}}]
       route: {{type: msg, id: "{{sub.ref}}"}}
       show: .body
@@ -142,8 +143,8 @@ def test_request_finds_the_reply_that_the_session_declares(running: Scene) -> No
     assert (record["channel"], record["type"], json.loads(record["data"])["text"]) == ("hall", "text", "x")
     said = [said for _, said in running.chat.heard if said["type"] == "say"]
     assert [one["room"] for one in said] == ["lobby", "hall"]
-    asked = running.wscli("request", "lobby", '{"text": "x"}', "--match", '.type == "never"', "--timeout", "300ms")
-    assert asked.returncode == 124
+    never = ("request", "lobby", '{"text": "x"}', "--match", '.type == "never"', "--timeout")
+    assert with_more_time(lambda seconds: running.wscli(*never, f"{seconds}s").returncode == 124, 0.3)
 
 
 def test_programs_request_and_look_as_the_commands_do(running: Scene) -> None:
@@ -204,12 +205,13 @@ def test_a_channel_that_waits_on_a_ready_connection_says_when_it_is_subscribed_a
     assert status["next"]["action"] == "subscribe"
     assert "subscribes again in" in running.wscli("status", "busy").stdout
     stats = running.manager.stats()["channels"]
-    assert stats["busy"]["retry_in_s"] > 30
+    assert stats["busy"]["retry_in_s"] > 300
     assert (stats["busy"]["subscription_ends"], stats["lobby"]["subscription_ends"]) == (1, 0)
 
 
 def test_a_log_in_that_waits_is_named_by_status_and_shows_no_secret() -> None:
     with scene(answers_login=False) as running:
+        until(lambda: any(said["type"] == "login" for _, said in running.chat.heard))
         running.manager.wait_for("lobby", state="handshaking")
         status = running.status("lobby")
         assert status["reason"]["code"] == "session"

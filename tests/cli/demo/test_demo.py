@@ -66,7 +66,7 @@ def test_it_ends_well_when_nobody_reads_it(wscli: Wscli) -> None:
         assert demo.stdout is not None
         assert demo.stdout.readline()
         demo.stdout.close()
-        assert demo.wait(20) == 0
+        assert demo.wait(60) == 0
 
 
 def test_a_second_demo_says_who_holds_the_name_and_the_first_is_taken_down_like_any_instance(wscli: Wscli) -> None:
