@@ -51,10 +51,13 @@ def matches(path: str, pattern: str | None) -> bool:
 
 
 class Backend(DemoServer):
-    """Makes notifications and calls only where an option says so. Each order is a method that returns JSON."""
+    """Makes notifications and calls, and lets tokens expire within the hour, only where an option says so.
+
+    Each order is a method that returns JSON.
+    """
 
     def __init__(self, *, require_token: bool = True, **options: Any) -> None:
-        super().__init__(**{"port": 0, "interval": None, "calls": None, **options})
+        super().__init__(**{"port": 0, "interval": None, "calls": None, "token_life": 3600.0, **options})
         self.require_token = require_token
         self.token_requests = 0
         self.dials: list[Dial] = []

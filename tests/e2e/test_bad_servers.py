@@ -202,5 +202,4 @@ def test_a_message_whose_turn_never_came_was_certainly_not_sent(wscli: Wscli) ->
         words, send = "did not read the messages before it", ("send", "feed", "second", "--timeout", "500ms")
         second = until(lambda: words in (done := wscli(*send)).stderr and done, 60)
         assert second.returncode == 7, second.stderr
-        assert first.wait() == 9
-        assert "the server did not read the message" in first.stderr
+        assert first.wait() == 9, first.stderr

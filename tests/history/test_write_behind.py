@@ -47,7 +47,7 @@ async def read(history: WriteBehindHistory, start: Start | Cursor, count: int) -
     """Read so many messages: each as a text and its position, gaps as records."""
     cursor, gap = start if isinstance(start, Start) else Start(start)
     seen: list[object] = [] if gap is None else [gap]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while count > 0:
             item, cursor = await next_of(history, cursor)
             if isinstance(item, GapRecord):

@@ -205,7 +205,7 @@ async def test_both_may_close_at_the_same_time(dial: Dials) -> None:
             await peer.read_frame()  # one close frame each (RFC 6455, section 5.5.1)
 
     async with dial.upgraded(script) as (link, seen):
-        await link.close(1000, deadline=0.2)
+        await link.close(1000, deadline=20.0)
         failure = await seen.ended()
         assert (failure.code, failure.by) == (1001, "us")
 

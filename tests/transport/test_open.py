@@ -26,7 +26,7 @@ async def accept(peer: Peer) -> None:
 
 
 def target(url: str, **options: object) -> DialTarget:
-    return DialTarget(url, proxy="none", **{"compression": "none", "timeout": 2.0, **options})  # type: ignore[arg-type]  # by name
+    return DialTarget(url, proxy="none", **{"compression": "none", "timeout": 30.0, **options})  # type: ignore[arg-type]  # by name
 
 
 async def test_the_request_carries_what_was_asked(dial: Dials) -> None:
@@ -78,7 +78,7 @@ async def test_each_step_stands_in_the_timeline_with_its_time(dial: Dials) -> No
         await dial(server.url)
         steps = dial.timeline.steps
         assert [step.name for step in steps] == ["dns", "tcp", "upgrade"]
-        assert all(step.ok and 0 <= step.seconds < 2 for step in steps)
+        assert all(step.ok and 0 <= step.seconds < 20 for step in steps)
         peer = dial.timeline.peer
         assert peer in (f"127.0.0.1:{server.port}", f"[::1]:{server.port}")
         assert steps[1].detail == f"connected to {peer}"

@@ -123,7 +123,7 @@ async def test_a_ping_gives_the_seconds_to_its_pong(dial: Dials) -> None:
         await peer.gone()
 
     async with dial.upgraded(script) as (link, _):
-        assert 0 < await link.ping() < 1
+        assert 0 < await link.ping() < 60
 
 
 async def test_a_pong_answers_the_pings_before_it_as_well(dial: Dials) -> None:

