@@ -19,7 +19,8 @@ def command(script: str, **more: float) -> ConnectHook:
     return ConnectHook(exec=("sh", "-c", script), **more)
 
 
-SUBSCRIBES = command("cat >> out; echo subscribe; printf more")
+SUBSCRIBES = command("while [ ! -e go ]; do sleep 0.01; done; rm go; cat >> out; echo subscribe; printf more")
+"""It waits until the test has looked at what is so before it ends."""
 
 
 async def until_ready(it: Hooked) -> None:
@@ -34,6 +35,7 @@ async def test_its_lines_are_sent_before_the_connection_is_ready(tmp_path: Path)
     async with hooked(tmp_path, on_connect=SUBSCRIBES) as it:
         assert it.channel.state is S.HANDSHAKING
         it.server.link.say("early")
+        (tmp_path / "go").touch()
         await until_ready(it)
         assert it.server.link.sent == [(b"subscribe", False), (b"more", False)]
         assert it.channel.history.last == 1
@@ -46,6 +48,7 @@ async def test_its_lines_are_sent_before_the_connection_is_ready(tmp_path: Path)
 
 async def test_it_runs_on_a_successor_before_that_takes_over(tmp_path: Path) -> None:
     async with hooked(tmp_path, on_connect=SUBSCRIBES, rotate=HOURLY) as it:
+        (tmp_path / "go").touch()
         await until_ready(it)
         first = it.server.link
         while len(it.server.links) == 1:
@@ -53,6 +56,7 @@ async def test_it_runs_on_a_successor_before_that_takes_over(tmp_path: Path) -> 
         second = it.server.links[-1]
         assert it.channel.connection is first, "the old one is used until the command has ended"
         first.say("meanwhile")
+        (tmp_path / "go").touch()
         await eventually(lambda: it.channel.connection is second)
         assert second.sent == [(b"subscribe", False), (b"more", False)]
         assert it.channel.history.last == 1
