@@ -169,15 +169,15 @@ class Backend(DemoServer):
         connections = {"now": len(self.clients), "total": self.opened, "peak": self.peak}
         return {"connections": connections, "dials": len(self.dials), "token_requests": self.token_requests}
 
-    async def be_gone(self, seconds: float) -> None:
-        """Drop all connections and refuse dials for some seconds, then listen again at the same port."""
+    async def be_gone(self, over: Callable[[], Awaitable[object]]) -> None:
+        """Drop all connections and refuse dials until ``over`` returns, then listen again at the same port."""
         for site in self._runner.sites:
             await site.stop()
         reserved = socket.socket()
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reserved.bind((HOST, self.port))  # bound all the while, else another program could take it
         await self.kick(abort=True)
-        await asyncio.sleep(seconds)
+        await over()
         await web.SockSite(self._runner, reserved).start()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,13 @@ version: 1
 endpoints: {e: {url: "ws://127.0.0.1:1"}}
 channels: {c: {endpoint: e, open: lazy}}
 """
+PATIENT = """
+import sys
+from wscli.cli import detach, main
+detach._PATIENCE = 3600.0
+sys.exit(main(sys.argv[1:]))
+"""
+"""The command, which waits for an hour where it does not refuse at once."""
 WITH_VARIABLES = """
 version: 1
 endpoints: {e: {url: "ws://127.0.0.1:1", headers: {X-Key: "${KEY}", X-Mode: "${MODE:-plain}", X-T: "{token.t}"}}}
@@ -69,7 +78,9 @@ def test_a_manager_that_ends_at_this_moment_is_followed_by_another(wscli: Wscli)
 
 def test_a_manager_of_the_file_in_a_directory_that_is_not_searched_is_refused_at_once(wscli: Wscli) -> None:
     with wscli.detached(LAZY):
-        done = wscli("up", "-d", "-c", "app.yaml", WSCLI_RUNTIME_DIR=f"{wscli.directory}/elsewhere", timeout=8)
+        command = [sys.executable, "-c", PATIENT, "up", "-d", "-c", "app.yaml"]
+        env = {**wscli.env, "WSCLI_RUNTIME_DIR": f"{wscli.directory}/elsewhere"}
+        done = subprocess.run(command, env=env, cwd=wscli.directory, capture_output=True, text=True, timeout=60)
         assert done.returncode == 1
         error, hint = done.stderr.splitlines()
         assert error == f"error: instance 'app' is already running as pid {pids(wscli).pop()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from tests.backend.server import Backend
@@ -16,7 +17,7 @@ MOST = 112
 async def test_a_herd_that_loses_its_server_returns_within_its_budget_and_with_its_token(tmp_path: Path) -> None:
     dials = Dials()
     channels = (f"c{n}: {{endpoint: api, path: /consultations/{n}}}" for n in range(CHANNELS))
-    more = {"endpoint": "connect: {rate: 100/s}, compression: none", "backoff": "initial: 100ms, max: 1s"}
+    more = {"endpoint": "connect: {rate: 100/s, timeout: 60s}, compression: none", "backoff": "initial: 100ms, max: 1s"}
     async with (
         Backend(token_life=3600.0) as backend,
         live(tmp_path, config(backend, channels, **more), dials) as manager,
@@ -27,7 +28,7 @@ async def test_a_herd_that_loses_its_server_returns_within_its_budget_and_with_i
         await until(manager, lambda: all(channel.counters.connects == 2 for channel in manager.channels()))
         await all_in(manager, ChannelState.READY)
         assert len(backend.clients) == len(backend.dials) == CHANNELS
-        await backend.be_gone(1.0)
+        await backend.be_gone(lambda: asyncio.sleep(1.0))
         await until(manager, lambda: all(channel.counters.connects == 3 for channel in manager.channels()))
         await all_in(manager, ChannelState.READY)
         assert len(backend.clients) == CHANNELS

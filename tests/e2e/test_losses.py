@@ -46,12 +46,21 @@ async def lose(it: Live, how: Callable[[], Awaitable[object]]) -> list[str]:
     return sorted(set(reasons))
 
 
-@pytest.mark.parametrize(("gone", "words"), [(0.0, "without a close frame"), (1.0, "refused")])
-async def test_after_an_abnormal_close_all_return_with_the_same_token(twenty: Live, gone: float, words: str) -> None:
+async def test_after_an_abnormal_close_all_return_with_the_same_token(twenty: Live) -> None:
     demo, _ = twenty
-    reasons = await lose(twenty, lambda: demo.be_gone(gone) if gone else demo.kick(abort=True))
-    assert any(words in reason for reason in reasons), reasons
-    assert gone or len(reasons) == 1
+    (reason,) = await lose(twenty, lambda: demo.kick(abort=True))
+    assert "without a close frame" in reason
+    assert demo.token_requests == 1
+
+
+async def test_after_an_outage_that_refuses_dials_all_return_with_the_same_token(twenty: Live) -> None:
+    demo, manager = twenty
+
+    def refused() -> bool:
+        return any("refused" in one["reason"]["text"] for one in manager.status() if one["state"] == "waiting")
+
+    reasons = await lose(twenty, lambda: demo.be_gone(lambda: until(manager, refused)))
+    assert any("refused" in reason for reason in reasons), reasons
     assert demo.token_requests == 1
 
 

@@ -117,7 +117,7 @@ def test_wait_prints_the_outcome_of_each_message(wscli: Wscli, recorder: Recorde
         assert wscli("stop", "calls").returncode == 0
         queued = wscli("send", "--queue", "calls", "f", "--json")
         assert (queued.returncode, told(queued)) == (0, [(5, "queued", 0)])
-        late = wscli(*WAIT, "g", "--json", "--timeout", "100ms")
+        late = wscli(*WAIT, "g", "--json", "--timeout", "1s")
         assert (late.returncode, told(late)) == (124, [(6, "queued", 124)])
         assert "error: message 6 is still queued after " in late.stderr
         assert "hint: " in late.stderr
@@ -218,7 +218,8 @@ def test_a_message_that_the_server_does_not_read_has_an_unknown_outcome(wscli: W
     with RawServer(reads_nothing, receive_buffer=4096) as server:
         text = config(server).replace("'}}", "', compression: none}}")
         with wscli.up(text) as manager:
-            done = wscli(*WAIT, "--whole", "--ttl", "1s", "--timeout", "60s", "--json", input=large)
+            manager.wait_for("calls")
+            done = wscli(*WAIT, "--whole", "--ttl", "3s", "--timeout", "60s", "--json", input=large)
             assert (done.returncode, told(done)) == (9, [(1, "unknown", 9)])
             assert "it may have been sent: channel 'calls': the server did not read the message" in done.stderr
             assert wscli("restart", "calls").returncode == 0
