@@ -117,6 +117,7 @@ EVALUATIONS = {
 )
 @pytest.mark.parametrize("verb", EVALUATIONS.values(), ids=EVALUATIONS)
 def test_an_evaluation_that_does_not_end_is_ended(running: Scene, verb: tuple[str, ...], how: str, code: int) -> None:
+    running.until_readers(0)  # and until those that filled its queue are gone
     if verb[0] == "tail":
         assert running.command("request", "echo", '{"id":1}', "--match", ".reply == 1").returncode == 0
         verb = (*verb, "--last", "1")
