@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -79,23 +79,32 @@ def test_what_it_shares_with_the_manager_is_said_alike() -> None:
         assert PROJECT["project"][key] == MANAGER["project"][key]
 
 
-@pytest.mark.skipif(
-    not os.environ.get("WSCLI_REQUIRE_PEERS") and bool(os.environ.get("PIP_NO_INDEX")),
-    reason="an older websockets is installed with pip, which has no network",
-)
-def test_it_talks_to_a_manager_with_the_oldest_websockets(wscli: Wscli, tmp_path: Path) -> None:
-    """It is built, and installed into an environment of its own."""
+def run(*command: str | Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, env=env)
 
-    def run(*command: str | Path) -> str:
-        done = subprocess.run(command, capture_output=True, text=True, env=wscli.env, cwd=tmp_path)
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that has the distribution, as it was built, and the oldest websockets."""
+    directory = tmp_path_factory.mktemp("client")
+    env = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+    project, found = ROOT / "packaging/client", directory / "venv/bin/python"
+    for command in (
+        [sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", directory, project],
+        [sys.executable, "-m", "venv", directory / "venv"],
+    ):
+        done = run(*command, env=env)
         assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    (wheel,) = directory.glob("*.whl")
+    pip = [found, "-m", "pip", "install", "--disable-pip-version-check", wheel, f"websockets=={OLDEST}"]
+    done = run(*pip, env=env)
+    if done.returncode and not os.environ.get("WSCLI_REQUIRE_PEERS"):
+        pytest.skip(f"pip cannot install websockets {OLDEST}: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return found
 
-    run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path, ROOT / "packaging/client")
-    (wheel,) = tmp_path.glob("*.whl")
-    run(sys.executable, "-m", "venv", tmp_path / "venv")
-    python = tmp_path / "venv/bin/python"
-    run(python, "-m", "pip", "install", "--disable-pip-version-check", wheel, f"websockets=={OLDEST}")
+
+def test_it_talks_to_a_manager_with_the_oldest_websockets(python: Path, wscli: Wscli) -> None:
     with upstream() as port:
         text = f"""
 version: 1
@@ -104,5 +113,6 @@ channels:
   echo/{{id}}: {{endpoint: e, path: "/echo/{{id}}"}}
 """
         with wscli.up(text):
-            said = run(python, "-W", "error", "-c", PROGRAM, f"ws://127.0.0.1:{port}/echo/x")
-    assert said.splitlines() == [f"{OLDEST} None", "hello again", "{}"]
+            done = run(python, "-P", "-W", "error", "-c", PROGRAM, f"ws://127.0.0.1:{port}/echo/x", env=wscli.env)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout.splitlines() == [f"{OLDEST} None", "hello again", "{}"]
