@@ -110,6 +110,8 @@ async def test_status_counts_the_clients(own: Faced) -> None:
     async with own.client(), own.client():
         assert own.channel.status()["clients"] == {"upstream": "own", "own": 2}
         assert "2 clients have upstreams of their own" in own.channel.status()["reason"]["text"]
+        own.channel.pause()
+        assert own.channel.status()["reason"]["text"] == "paused by hand"
 
 
 async def test_doctor_has_the_last_dial_for_a_client(own: Faced) -> None:

@@ -21,6 +21,7 @@ __all__ = ["channel_stats", "channel_status"]
 
 
 _OPENING = (ChannelState.CONNECTING, ChannelState.HANDSHAKING)
+_BY_HAND = (ChannelState.PAUSED, ChannelState.STOPPED)
 
 
 class ReportedChannel(Protocol):
@@ -61,7 +62,8 @@ def channel_status(channel: ReportedChannel, now: float) -> Status:
     failure = snapshot.failure
     if snapshot.state in _OPENING and failure is not None and failure.text not in text:
         text = f"{text}; last attempt: {failure.text}"
-    if (own := len(channel.own)) or channel.plan.clients.own:
+    own = len(channel.own)
+    if (own or channel.plan.clients.own) and snapshot.state not in _BY_HAND:  # closed by hand, it takes no clients
         own_text = {0: "each client gets an upstream of its own", 1: "a client has an upstream of its own"}
         text = f"{text}; {own_text.get(own, f'{own} clients have upstreams of their own')}"
     return {
