@@ -84,14 +84,10 @@ class Ownership:
         """Make the socket and the registration, by which clients find the instance; else as ``restore``."""
         made = []
         registered = paths.read_registration(self._directory, self._plan.name) == self._instance
-        if not registered:
-            with contextlib.suppress(OSError):  # that of a dead manager must never lead to our socket
-                self._registration.unlink()
-        if not self._owns_socket():
-            made.append(self._bind())
-        if not registered:
-            made.append(self._register())
-        return made
+        with contextlib.nullcontext() if registered else self._registering():
+            if not self._owns_socket():
+                made.append(self._bind())
+        return made if registered else [*made, str(self._registration)]
 
     def release(self) -> None:
         """Remove the files, but not those that another process has put there, and give up the locks."""
@@ -186,24 +182,29 @@ class Ownership:
         self.listener = listener
         return str(path)
 
-    def _register(self) -> str:
+    @contextlib.contextmanager
+    def _registering(self) -> Iterator[None]:
+        """Have the registration appear at the end of the context, in which the socket does, with nothing between."""
         name, file, pid, _ = self._instance
         facts = {"v": PROTOCOL, "wscli": __version__, "name": name, "file": file, "pid": pid}
         path, temporary = self._registration, Path(f"{self._registration}.{pid}")
+        with contextlib.suppress(OSError):  # that of a dead manager must never lead to our socket
+            path.unlink()
         try:
             temporary.unlink(missing_ok=True)
             with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as target:
                 json.dump(facts, target)
                 target.flush()
                 os.fsync(target.fileno())
+            yield
             temporary.replace(path)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             reason = (error.strerror or str(error)).lower()
             hint = f"`rm -r {shlex.quote(str(path))}` removes it"
             raise WscliError(f"cannot register at {str(path)!r}: {reason}", hint) from None
-        return str(path)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 @contextlib.contextmanager
