@@ -188,6 +188,7 @@ def test_a_held_lock_without_a_registration_is_an_error_after_a_while(
 
 
 def _contend(environ: dict[str, str], start: Any, said: Connection, end: Any) -> None:
+    instance_module.LOCK_PATIENCE = 60.0  # however long the winner takes to say who it is
     start.wait()
     try:
         with own(plan(), environ):
