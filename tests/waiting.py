@@ -34,7 +34,7 @@ def with_more_time(attempt: Callable[[float], T], seconds: float) -> T:
     For what a deadline ends: on a busy machine it may pass before the attempt is where the test wants it.
     """
     while not (found := attempt(seconds)):
-        assert seconds < 30.0, f"not with {seconds:g} s"
+        assert seconds < 15.0, f"not with {seconds:g} s"
         seconds *= 4
     return found
 
