@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.net.test_http import closed_port, failure, request
+from tests.net.test_http import CLOSED_PORT, failure, request
 from tests.transport.certificates import Certificates
 from tests.transport.proxies import socks4_proxy, socks5_proxy
 from tests.transport.servers import Peer, Script, serve, silent
@@ -80,7 +80,7 @@ async def test_a_socks_proxy_that_refuses_or_is_gone_is_named_as_such(http: Http
         refusing = ProxySettings(url=Secret(f"socks5h://me:hunter2@127.0.0.1:{by.port}"))
         text = await failure(http, request("https://a.example/", proxy=refusing))
         assert text == "the proxy refused: username and password authentication failure (https://shown/x)"
-    gone = ProxySettings(url=Secret(f"socks5://me:hunter2@{await closed_port()}"))
+    gone = ProxySettings(url=Secret(f"socks5://me:hunter2@{CLOSED_PORT}"))
     text = await failure(http, request("https://127.0.0.1/", proxy=gone))
     assert text == "cannot connect to the proxy: connection refused (https://shown/x)"
     odd = ProxySettings(url=Secret("socks5://me:hunter2@h:0"))
@@ -121,7 +121,7 @@ async def test_the_environments_proxy_is_used_unless_none_is_asked_for(
 async def test_a_proxy_that_refuses_is_named_as_such(http: HttpClient, endpoint: Any) -> None:
     endpoint.say("hunter2", status=407)
     proxy = ProxySettings(url=Secret(endpoint.url))
-    gone = ProxySettings(url=Secret(f"http://{await closed_port()}"))
+    gone = ProxySettings(url=Secret(f"http://{CLOSED_PORT}"))
     for url, asked, text in (
         ("https://api.example.com/t", proxy, "the proxy answered HTTP 407"),
         ("http://api.example.com/t", gone, "cannot connect to the proxy: connection refused"),
