@@ -66,6 +66,14 @@ async def test_text_that_is_not_utf_8_is_refused_with_the_way_out(it: Asked) -> 
     assert it.server.link.sent == []
 
 
+async def test_a_body_that_is_compressed_is_refused_instead_of_sent_so(it: Asked) -> None:
+    answer = await it.post(content=b"\x1f\x8b", headers={**BINARY, "Content-Encoding": "gzip"})
+    assert told(answer) == (422, "rejected", 7)
+    assert answer.json()["error"] == "the body has the Content-Encoding 'gzip'"
+    assert told(await it.post(content="a", headers={"Content-Encoding": "identity"})) == (200, "sent", 0)
+    assert it.server.link.sent == [(b"a", False)]
+
+
 async def test_a_body_over_max_message_is_refused() -> None:
     async with asked(max_message=1000) as it:
         assert told(await it.post(content=b"x" * 1000)) == (200, "sent", 0)

@@ -55,7 +55,7 @@ async def read_posted(handshake: Handshake, request: Request) -> Posted:
 
     Raises:
         UsageError: a value is invalid.
-        MessageRefused: the body is not UTF-8, and not declared to be binary.
+        MessageRefused: the body is compressed, or not UTF-8 and not declared to be binary.
         BodyTooLarge: it is over ``max_message``.
         ClientGone: the client did not send all of it.
     """
@@ -70,6 +70,9 @@ async def read_posted(handshake: Handshake, request: Request) -> Posted:
     payload = await handshake.body(request)
     if payload is None:
         raise BodyTooLarge
+    encoding = ",".join(request.headers.get_all("Content-Encoding"))
+    if encoding.lower() not in ("", "identity"):
+        raise MessageRefused(f"the body has the Content-Encoding {encoding!r}", "send it without one")
     media_type = ",".join(request.headers.get_all("Content-Type")).partition(";")[0].strip().lower()
     if not (binary := media_type == _BINARY):
         try:
