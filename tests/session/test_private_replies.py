@@ -158,3 +158,17 @@ def test_a_server_that_answers_only_the_first_of_a_batch_is_understood() -> None
     ask(host, channel, [{"id": 7}, {"id": 8}])
     host.receive({"id": 1, "error": "no batches"})
     assert replies(host) == [{"id": 7, "error": "no batches"}]
+
+
+def test_a_batch_of_too_many_is_refused() -> None:
+    host, channel = ready(IDS_ONLY)
+    ask(host, channel, [{"id": n} for n in range(1000)])
+    ask(host, channel, list(range(2000)))
+    with pytest.raises(a.MessageRefused, match="a batch of over 1000 requests"):
+        ask(host, channel, [{"id": n} for n in range(1001)])
+
+
+def test_an_id_that_json_cannot_write_again_goes_as_it_stands() -> None:
+    host, channel = ready(IDS_ONLY)
+    out = host.session.let_out(host.session.wrap(channel, b'{"id": 1e999}', binary=False, reply="private"))
+    assert out.payload == b'{"id": 1e999}'

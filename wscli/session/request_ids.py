@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from wscli.jsontext import json_key
+from wscli.session.actions import MessageRefused
 from wscli.session.plan import SessionPlan
 from wscli.templates import JsonTemplate, Template
 from wscli.templates.paths import ABSENT
 
 __all__ = ["OwnId", "RequestIds"]
 
+MOST_IN_BATCH = 1000
+_INFINITE = (math.inf, -math.inf)
+"""What a number such as 1e999 is decoded to: JSON cannot write that."""
 _Path = tuple[str | int, ...]
 _Id = int | float | str
 OwnId = _Id | tuple[_Id | None, ...]
@@ -40,15 +45,23 @@ class RequestIds:
         return not self._drawn and self._in_request is not None
 
     def of(self, request: Any) -> OwnId | None:
-        """Give the id of a request, or those of a batch; None: the answer to it, if any, is not told by one."""
+        """Give the id of a request, or those of a batch; None: the answer to it, if any, is not told by one.
+
+        Raises:
+            MessageRefused: it is a batch of too many.
+        """
         if isinstance(request, list) and self.replaces and isinstance(next(iter(self._in_request or ()), None), str):
             found = tuple(map(self._one, request))
-            return found if any(one is not None for one in found) else None
+            if (count := len(found) - found.count(None)) > MOST_IN_BATCH:
+                raise MessageRefused(f"a batch of over {MOST_IN_BATCH} requests", "send them in several")
+            return found if count else None
         return self._one(request)
 
     def _one(self, request: Any) -> _Id | None:
         found = None if self._in_request is None or self._in_reply is None else _at(request, self._in_request)
-        return found if isinstance(found, (int, float, str)) and not isinstance(found, bool) else None
+        if isinstance(found, bool) or not isinstance(found, (int, float, str)):
+            return None
+        return None if found in _INFINITE else found
 
     def replaced(self, request: Any, own: OwnId, ref: Any) -> Any:
         """Give the request with a reference in the place of each id: a number for a number, text for text."""
