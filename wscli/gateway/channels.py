@@ -50,7 +50,8 @@ async def serve_channel(
         options = read_options(channel, query)
         clients = channel.plan.clients
         strict = clients.strict if options.strict is None else options.strict
-        subprotocol = await negotiate(channel, offered, strict=bool(strict), clock=manager.clock)
+        async with handshake.unless_gone():
+            subprotocol = await negotiate(channel, offered, strict=bool(strict), clock=manager.clock)
     except UpgradeRefused as refused:
         await handshake.answer(request, refused.answer)
     except WscliError as error:

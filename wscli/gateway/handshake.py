@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from email.utils import formatdate
 from http import HTTPStatus
 from types import MappingProxyType
@@ -196,6 +197,45 @@ class Handshake:
             ClientGone: it did.
         """
         return await unless(work, self._hung_up())
+
+    @contextmanager
+    def watched(self, gone: Callable[[], None]) -> Iterator[None]:
+        """Call ``gone`` once the client hangs up; what it sends is left unread."""
+        loop = asyncio.get_running_loop()
+
+        def look() -> None:
+            try:
+                left = not self.sock.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                return
+            except OSError:
+                left = True
+            loop.remove_reader(self.sock)
+            if left:
+                gone()
+
+        loop.add_reader(self.sock, look)
+        try:
+            yield
+        finally:
+            loop.remove_reader(self.sock)
+
+    @asynccontextmanager
+    async def unless_gone(self) -> AsyncIterator[None]:
+        """Cancel the block when the client hangs up; what it sends is left unread.
+
+        Raises:
+            ClientGone: it did.
+        """
+        loop, scope = asyncio.get_running_loop(), asyncio.timeout(None)
+        try:
+            async with scope:
+                with self.watched(lambda: scope.reschedule(loop.time())):
+                    yield
+        except TimeoutError:
+            if scope.expired():
+                raise ClientGone from None
+            raise
 
     async def _hung_up(self) -> NoReturn:
         left = _LINGER_BYTES

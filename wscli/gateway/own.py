@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import socket
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from websockets.http11 import Request
 
@@ -47,7 +43,7 @@ async def serve_own(
     try:
         with channel.own.upstream(offered, feed.receive) as upstream:
             feed.hold = lambda held: upstream.hold(held=held)
-            await _dial(channel, upstream, handshake.sock)
+            await _dial(channel, upstream, handshake)
             negotiated = None if upstream.connection is None else upstream.connection.subprotocol
             if await handshake.accept(request, negotiated if negotiated in offered else spare):
                 await OwnSession(manager, channel, handshake, feed, upstream).run()
@@ -55,9 +51,9 @@ async def serve_own(
         raise UpgradeRefused(refusal_for_now(error.message, error.hint or "", retry_after=error.retry_after)) from None
 
 
-async def _dial(channel: Channel, upstream: OwnUpstream, sock: socket.socket) -> None:
+async def _dial(channel: Channel, upstream: OwnUpstream, handshake: Handshake) -> None:
     try:
-        with _watched(sock, lambda: upstream.give_up(_GONE)):
+        with handshake.watched(lambda: upstream.give_up(_GONE)):
             await channel.own.dial(upstream)
     except (DialError, TokenFailed) as error:
         exchanges = upstream.record.shown_timeline().exchanges
@@ -67,25 +63,3 @@ async def _dial(channel: Channel, upstream: OwnUpstream, sock: socket.socket) ->
                 error.failure, exchanges[-1] if exchanges else None, channel=channel.name, retry_after=wait
             )
         ) from None
-
-
-@contextmanager
-def _watched(sock: socket.socket, gone: Callable[[], None]) -> Iterator[None]:
-    """Call ``gone`` once the client hangs up; what it sends is left unread."""
-    loop = asyncio.get_running_loop()
-
-    def look() -> None:
-        loop.remove_reader(sock)
-        with contextlib.suppress(BlockingIOError):
-            try:
-                if sock.recv(1, socket.MSG_PEEK):
-                    return
-            except ConnectionError:
-                pass
-            gone()
-
-    loop.add_reader(sock, look)
-    try:
-        yield
-    finally:
-        loop.remove_reader(sock)

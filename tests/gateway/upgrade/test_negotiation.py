@@ -96,6 +96,22 @@ async def test_a_client_of_an_attempt_under_way_waits_for_its_end() -> None:
         await client.close()
 
 
+@pytest.mark.parametrize("aborts", [False, True])
+async def test_a_client_that_hangs_up_while_its_upgrade_waits_gives_its_place_back_at_once(aborts: bool) -> None:
+    async with faced(channel_plan(eager=False, timeout=3600.0)) as it:
+        it.server.hold = asyncio.get_running_loop().create_future()
+        _, writer = await asyncio.open_connection("127.0.0.1", it.port)
+        writer.write(it.upgrade())
+        await eventually(lambda: it.server.dials)
+        assert it.stats["clients"] == 1
+        if aborts:
+            writer.transport.abort()
+        writer.close()
+        await eventually(lambda: it.stats["clients"] == 0)
+        assert not it.channel.in_use
+        it.server.hold.set_result(None)
+
+
 async def test_a_client_that_is_dialled_for_twice_is_let_in() -> None:
     async with faced(channel_plan(eager=False, verdicts=(parse_verdicts({"401": "reconnect"}),))) as it:
         it.server.refusals = [status(401)]
