@@ -99,7 +99,10 @@ class NatsClient:
 
     def answer(self, subject: str, text: str) -> None:
         """Wait for one request on a subject that ``SUB`` named, and answer it."""
-        _, found, _, reply, size = self.line().split()
+        while (line := self.line()) == "PING":  # which the server asks by itself, some time after the start
+            self._lines.write(b"PONG\r\n")
+            self._lines.flush()
+        _, found, _, reply, size = line.split()
         assert found == subject
         self._lines.read(int(size) + 2)
         self.publish(reply, text)
