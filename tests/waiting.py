@@ -19,7 +19,7 @@ __all__ = ["descriptors", "eventually", "in_thread", "opened", "until", "with_mo
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], timeout: float = 30.0) -> T:
+def until(condition: Callable[[], T], timeout: float = 60.0) -> T:
     """Poll another process or thread until a condition holds, and return its value; AssertionError otherwise."""
     deadline = time.monotonic() + timeout
     while not (found := condition()):
@@ -39,7 +39,7 @@ def with_more_time(attempt: Callable[[float], T], seconds: float) -> T:
     return found
 
 
-async def eventually(condition: Callable[[], object], timeout: float = 30.0) -> None:
+async def eventually(condition: Callable[[], object], timeout: float = 60.0) -> None:
     """Let the loop turn until a condition holds."""
     async with asyncio.timeout(timeout):
         while not condition():  # noqa: ASYNC110 - nothing tells when it holds

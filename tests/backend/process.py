@@ -82,6 +82,6 @@ class BackendProcess:
         """Its counters: ``connections``, ``dials``, ``token_requests``."""
         return self.order("stats")
 
-    def until(self, predicate: Callable[[dict[str, Any]], bool], timeout: float = 30.0) -> None:
+    def until(self, predicate: Callable[[dict[str, Any]], bool], timeout: float = 60.0) -> None:
         """Ask for its counters until they satisfy the predicate; AssertionError otherwise."""
         until(lambda: predicate(self.stats()), timeout)

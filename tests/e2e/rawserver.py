@@ -111,11 +111,11 @@ class RawServer:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
         self._listener.close()
 
-    def until(self, predicate: Callable[[], bool], timeout: float = 20.0) -> None:
+    def until(self, predicate: Callable[[], bool], timeout: float = 60.0) -> None:
         """Wait until something of the server holds; it is asked at each connection's coming and going."""
         with self._changed:
             assert self._changed.wait_for(predicate, timeout), f"not within {timeout} s; {len(self.dials)} dials"
