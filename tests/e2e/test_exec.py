@@ -65,6 +65,11 @@ def groups(tail: Process) -> set[int]:
     return {int(line.split()[1]) for line in tail.out if line.startswith("began")}
 
 
+def silent(tail: Process) -> bool:
+    """Whether it said nothing, but for what a manager that gets no turn for a second makes it say."""
+    return set(tail.err) <= {"warning: the position of the consumer was not confirmed"}
+
+
 def running(wanted: set[int]) -> list[psutil.Process]:
     """What still runs of process groups."""
     found = []
@@ -83,7 +88,7 @@ def test_a_signal_ends_the_commands_and_their_messages_come_again(
     run = Run(scene, f"hangs-{number:d}-{parallel}", HANGS)
     tail = run.start("--parallel", str(parallel), begun=parallel)
     assert tail.stop(number) == 128 + number
-    assert tail.err == []
+    assert silent(tail)
     assert len(groups(tail)) == parallel
     until(lambda: not running(groups(tail)))
     assert run.done() == 0
@@ -94,7 +99,7 @@ def test_a_command_that_is_asked_to_end_may_still_take_its_message(scene: Scene)
     run = Run(scene, "takes", TAKES_AFTER_ALL)
     tail = run.start()
     assert tail.stop(signal.SIGTERM) == 143
-    assert tail.err == []
+    assert silent(tail)
     until(lambda: not running(groups(tail)))
     assert run.done() == 1
     assert run.again() == [2, 3, 4, 5]
@@ -106,7 +111,7 @@ def test_a_second_signal_does_not_wait_for_a_command_that_stays(scene: Scene) ->
     tail.popen.send_signal(signal.SIGTERM)
     tail.until(lambda: "asked" in tail.out)
     assert tail.stop(signal.SIGINT, timeout=60) == 130
-    assert tail.err == []
+    assert silent(tail)
     until(lambda: not running(groups(tail)))
     assert run.done() == 0
 
@@ -169,6 +174,6 @@ def test_repeated_signals_end_a_tail_silently(scene: Scene, number: signal.Signa
             if tail.popen.poll() is None:
                 tail.popen.send_signal(number)
         assert tail.wait() in (128 + number, -number), "by the last of them, where the interpreter was at its end"
-        assert tail.err == []
+        assert silent(tail)
         until(lambda tail=tail: not running(groups(tail)))
         assert scene.wscli("consumer", "reset", "feed", run.name).returncode == 0
