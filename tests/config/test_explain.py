@@ -69,6 +69,24 @@ def test_the_type_is_that_of_the_value(key: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "default"),
+    [
+        ("channels.endpoint", "required"),
+        ("endpoints.connect.timeout", "10s"),
+        ("endpoints.keepalive", "see above"),
+        ("gateway.keepalive", "see above"),
+        ("channels.rotate", "see above"),
+        ("channels.clients", "see above"),
+        ("endpoints.rotate", "none"),
+    ],
+)
+def test_the_default_is_told_by_the_text_where_the_schema_has_none(key: str, default: str) -> None:
+    lines = explain_key(key).splitlines()
+    assert f"  default:  {default}" in lines
+    assert ("efault: " in lines[1]) == (default == "see above")
+
+
+@pytest.mark.parametrize(
     ("written", "place"),
     [
         ("channels.backoff", "channels.backoff"),

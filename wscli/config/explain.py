@@ -45,6 +45,7 @@ _TEXTS = {
 _VALUES: Mapping[str, Any] = {
     "proxy.url": "http://proxy.example.com:3128",
     "look_again": "10m",
+    "keepalive": {"ping": "20s", "timeout": "20s"},
     "rotate.max_age": "23h",
     "backfill.capture": {"id": ".id"},
     "tokens.oauth2": {
@@ -156,10 +157,9 @@ def _written(key: Key) -> str:
 
 
 def _text(key: Key) -> str:
-    default = next((form["default"] for form in forms(key.schema) if "default" in form), None)
     lines = [str(key), f"  {_description(key)}", ""]
     lines.append(f"  type:     {_type(key.schema)}")
-    lines.append(f"  default:  {'required' if key.required else 'none' if default is None else _scalar(default)}")
+    lines.append(f"  default:  {_default(key)}")
     lines.append("  example:")
     lines += [f"    {line}" for line in example_of(key).splitlines()]
     below = [one for place, one in places().items() if place[:-1] == key.place]
@@ -168,6 +168,13 @@ def _text(key: Key) -> str:
         lines.append("  keys:")
         lines += [f"    {one.place[-1]:{width}}  {_description(one)}" for one in below]
     return "\n".join(lines) + "\n"
+
+
+def _default(key: Key) -> str:
+    default = next((form["default"] for form in forms(key.schema) if "default" in form), None)
+    if key.required or default is not None:
+        return "required" if key.required else _scalar(default)
+    return "see above" if "default: " in _description(key).lower() else "none"
 
 
 def _description(key: Key) -> str:

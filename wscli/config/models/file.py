@@ -67,7 +67,8 @@ StrictOf = Annotated[
     Flag | None,
     Field(
         description="true: a client of the gateway or the adapter is closed when the shared upstream is lost; "
-        "false: it is held. Default: true for such a subprotocol"
+        "false: it stays. Default: true for a subprotocol with a state for each connection, such as mqtt, without a "
+        "session"
     ),
 ]
 DedupeOf = Annotated[
@@ -185,7 +186,10 @@ class ChannelModel(StrictModel):
     ] = None
     keepalive: Annotated[
         KeepaliveOf | None,
-        Field(description="{ping: DURATION, timeout: DURATION}, merged over the endpoint's, or none for no pings"),
+        Field(
+            description="{ping: DURATION, timeout: DURATION}, merged over the endpoint's, or none for no pings; "
+            "default: the endpoint's"
+        ),
     ] = None
     silence: Annotated[
         Literal["none"] | Annotated[Duration, Field(gt=0)] | None,
@@ -193,7 +197,10 @@ class ChannelModel(StrictModel):
     ] = None
     rotate: Annotated[
         RotateOf | None,
-        Field(description="{before_expiry: DURATION, max_age: DURATION}, merged over the endpoint's, or none"),
+        Field(
+            description="{before_expiry: DURATION, max_age: DURATION}, merged over the endpoint's, or none; "
+            "default: the endpoint's"
+        ),
     ] = None
     dedupe: Annotated[
         DedupeOf, Field(description="a path such as .id, in place of the endpoint's, or none to drop nothing")

@@ -154,7 +154,7 @@ class GatewayPlan(StrictModel):
         KeepaliveOf | None,
         Field(
             description="pings to its WebSocket clients, {ping: DURATION, timeout: DURATION}, or none;"
-            " default: 20s each, and for clients of a channel no later than those of its endpoint"
+            " default: 20s each; clients of a channel are pinged as often as its endpoint, where that is more often"
         ),
     ] = None
 

@@ -37,7 +37,8 @@ class Keepalive(StrictModel):
 
 
 KeepaliveOf = Annotated[
-    Literal["none"] | Keepalive, Field(description="{ping: DURATION, timeout: DURATION}, or none for no pings")
+    Literal["none"] | Keepalive,
+    Field(description="{ping: DURATION, timeout: DURATION}, or none for no pings; default: 20s each"),
 ]
 
 
