@@ -165,12 +165,12 @@ class Deliver:
     payloads: list[bytes]
     kinds: bytes | None
     """As in ``ConnectionListener.on_batch``."""
-    keys: Sequence[str | None] | None = None
+    keys: list[str | None] | None = None
     """By which ``dedupe`` recognises each message; None: nothing is declared, or a message has no key."""
     kept: Mapping[str, Mapping[str, Any]] | None = None
     """All kept values, to be written in the commit of these messages: ``sub`` has the channel's, and where the upstream
     is not shared ``var`` has the upstream's. None: as they were."""
-    acks: Sequence[tuple[int, int]] = ()
+    acks: list[tuple[int, int]] | tuple[()] = ()
     """Index of a message and number of its acknowledgement: to be told to ``Session.logged`` once it is committed, or
     at once where the channel drops it as a duplicate."""
 

@@ -120,10 +120,10 @@ class ChannelSubscriber:
         """Pass messages of its session to the intake; one that was removed has none."""
         if self._channel.removed:
             return
-        self._channel.counters.last_message_at = self._clock.wall()
         if delivery.keys is None and delivery.kept is None and not delivery.acks:
-            self._channel.intake.received(delivery.payloads, delivery.kinds)
+            self.received(delivery.payloads, delivery.kinds)
             return
+        self._channel.counters.last_message_at = self._clock.wall()
         self._keep_upstreams(delivery.kept)
         self._channel.intake.take(
             Messages(delivery.payloads, delivery.kinds, delivery.keys, delivery.kept, delivery.acks, logged)

@@ -54,11 +54,14 @@ class Delivery:
             if part.phase is not _LEAVING:
                 self._hold(part, HeldMessage(payload, binary, key, ack))
             return
-        if not part.payloads:
+        batch = part.batch
+        if batch is None:
+            batch = part.batch = Deliver(part.of, [payload], None)
             self._touched.append(part)
-        part.payloads.append(payload)
+        else:
+            batch.payloads.append(payload)
         if binary or ack is not None or not part.plain:
-            part.note(binary=binary, key=key, ack=ack)
+            part.note(batch, binary=binary, key=key, ack=ack)
 
     def give_parts(
         self, part: ChannelPart, units: Sequence[tuple[bytes, bool]], key: str | None, ack: int | None
@@ -72,9 +75,11 @@ class Delivery:
     def give_all(self, part: ChannelPart, payloads: Sequence[bytes], kinds: bytes | None) -> None:
         """Give a channel a whole batch as it is."""
         if part.phase is _READY and kinds is None and part.plain:
-            if not part.payloads:
+            if part.batch is None:
+                part.batch = Deliver(part.of, [*payloads], None)
                 self._touched.append(part)
-            part.payloads += payloads
+            else:
+                part.batch.payloads += payloads
         else:
             for at, payload in enumerate(payloads):
                 self.give(part, payload, kinds is not None and kinds[at] == _BINARY, None, None)
@@ -82,8 +87,8 @@ class Delivery:
     def gap(self, part: ChannelPart, reason: str, missed: int | None) -> None:
         """Record a gap after the messages so far."""
         if part.phase is _READY:
-            if part.payloads:
-                self._flush(part, None)
+            if (batch := part.take_batch()) is not None:
+                self._core.actions.append(batch)
             self._core.actions.append(RecordGap(part.of, reason, missed))
         elif part.phase is not _LEAVING:
             part.held.append(HeldGap(reason, missed))
@@ -140,21 +145,13 @@ class Delivery:
         core = self._core
         for part in self._touched:
             part.heard = core.heard
-            if part.payloads:
-                self._flush(part, self._kept_with(part) if core.changes else None)
+            if (batch := part.take_batch()) is not None:
+                if core.changes:
+                    batch.kept = self._kept_with(part)
+                core.actions.append(batch)
         self._touched.clear()
         if core.changes:
             core.changes[:] = [part for part in core.changes if not self._keep(part)]
-
-    def _flush(self, part: ChannelPart, kept: Mapping[str, Any] | None) -> None:
-        if part.plain:
-            payloads, part.payloads = part.payloads, []
-            self._core.actions.append(Deliver(part.of, payloads, None, None, kept))
-            return
-        kinds = None if part.kinds is None else bytes(part.kinds)
-        keys = None if part.dedupe is None else part.keys
-        self._core.actions.append(Deliver(part.of, part.payloads, kinds, keys, kept, part.acks))
-        part.clear()
 
     def _kept_with(self, part: ChannelPart) -> Mapping[str, Any] | None:
         """Give the kept values for the commit of a channel's batch; None: they did not change."""

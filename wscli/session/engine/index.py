@@ -49,6 +49,7 @@ class ChannelIndex:
 
     __slots__ = (
         "_by_value", "_common", "_keys", "_leaf", "_matches", "_optional", "_others", "_shape", "_target", "_value",
+        "fitting",
     )  # fmt: skip
 
     def __init__(self, shape: Shape, target: Target = _WHOLE) -> None:
@@ -67,6 +68,8 @@ class ChannelIndex:
         self._others: list[tuple[ChannelPart, Target]] = []
         self._keys: dict[ChannelPart, Any] = {}
         """Where each channel is entered; ABSENT: among the others."""
+        self.fitting = self._finder()
+        """Gives the channels whose shape fits, each with the target; called for every message."""
 
     def place(self, part: ChannelPart) -> None:
         """Enter a channel, or enter it anew once its values changed."""
@@ -100,22 +103,28 @@ class ChannelIndex:
     def _entries(self, key: Any) -> list[tuple[ChannelPart, Target]]:
         return self._others if key is ABSENT else self._by_value.setdefault(key, [])
 
-    def fitting(self, value: Any) -> Found:
-        """Give the channels whose shape fits, each with the target; called for every message."""
-        found: Found = self._others
-        if self._value is not None:
-            key = self._value(value)
-            kind = key.__class__
-            if kind is not str and kind is not int:
-                key = key if key is ABSENT else json_key(key)
-            own = self._by_value.get(key)
-            if own is not None:
-                found = (*own, *found) if found else own
-        if not found:
-            return _NONE
-        if self._common is not None:
-            return found if self._common(value, found[0][0].scope) else _NONE
-        return [one for one in found if self._matches[one[0]](value, one[0].scope)]
+    def _finder(self) -> Callable[[Any], Found]:
+        """Make ``fitting``, whose closure saves the look-ups of attributes."""
+        value_of, by_value, others = self._value, self._by_value, self._others
+        common, matches = self._common, self._matches
+
+        def fitting(value: Any) -> Found:
+            found: Found = others
+            if value_of is not None:
+                key = value_of(value)
+                kind = key.__class__
+                if kind is not str and kind is not int:
+                    key = key if key is ABSENT else json_key(key)
+                own = by_value.get(key)
+                if own is not None:
+                    found = (*own, *found) if found else own
+            if not found:
+                return _NONE
+            if common is not None:
+                return found if common(value, found[0][0].scope) else _NONE
+            return [one for one in found if matches[one[0]](value, one[0].scope)]
+
+        return fitting
 
 
 def _best_leaf(leaves: Sequence[Equality]) -> Equality | None:

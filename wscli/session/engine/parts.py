@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from wscli.jsontext import encode_json
-from wscli.session.actions import ChannelSession
+from wscli.session.actions import ChannelSession, Deliver
 from wscli.session.plan import Alternative, Assigned, Rule, Step
 from wscli.templates import JsonTemplate, Scope, TemplateError
 from wscli.templates.paths import ABSENT, JsonPath
@@ -62,14 +62,15 @@ class Part:
 
     def assign(self, name: str, value: Any, keep: bool = False) -> None:
         """Give a variable its value."""
-        watchers = self.watchers.get(name) if self.watchers and self.variables.get(name, ABSENT) != value else None
+        watched = self.watchers and self.variables.get(name, ABSENT) != value
         self.variables[name] = value
         if keep and self.kept.get(name, ABSENT) != value:
             self.kept[name] = value
             if self.changes is not None:
                 self.keep_changed()
-        for changed in tuple(watchers or ()):
-            changed()
+        if watched:
+            for changed in tuple(self.watchers.get(name, ())):
+                changed()
 
 
 class Phase(Enum):
@@ -101,7 +102,7 @@ class ChannelPart(Part):
     """A channel on one connection, and those of its messages that are not given out yet."""
 
     __slots__ = (
-        "acks",
+        "batch",
         "dedupe",
         "heard",
         "held",
@@ -109,7 +110,6 @@ class ChannelPart(Part):
         "keys",
         "kinds",
         "of",
-        "payloads",
         "phase",
         "plain",
         "rendered",
@@ -127,56 +127,75 @@ class ChannelPart(Part):
         self.heard = 0.0
         """When it received messages last."""
         self.dedupe = channel.dedupe
-        self.clear()
-
-    def clear(self) -> None:
-        """Begin another batch."""
-        self.payloads: list[bytes] = []
+        self.batch: Deliver | None = None
+        """What was received of it in this turn, and is not given out yet."""
         self.kinds: bytearray | None = None
-        self.keys: list[str | None] = []
-        self.acks: list[tuple[int, int]] = []
         self.plain = self.dedupe is None
         """Whether the batch is texts without keys and acknowledgements."""
 
-    def note(self, *, binary: bool, key: str | None, ack: int | None) -> None:
-        """Note what the message is that was added last."""
+    def note(self, batch: Deliver, *, binary: bool, key: str | None, ack: int | None) -> None:
+        """Note what the message is that was added last to its batch."""
         self.plain = False
         if binary and self.kinds is None:
-            self.kinds = bytearray(b"t" * (len(self.payloads) - 1))
+            self.kinds = bytearray(b"t" * (len(batch.payloads) - 1))
         if self.kinds is not None:
             self.kinds += b"b" if binary else b"t"
         if self.dedupe is not None:
-            self.keys.append(key)
+            batch.keys = batch.keys or []
+            batch.keys.append(key)
         if ack is not None:
-            self.acks.append((len(self.payloads) - 1, ack))
+            batch.acks = batch.acks or []
+            batch.acks.append((len(batch.payloads) - 1, ack))
+
+    def take_batch(self) -> Deliver | None:
+        """Give the batch, and begin another."""
+        batch, self.batch = self.batch, None
+        if batch is not None and not self.plain:
+            batch.kinds = None if self.kinds is None else bytes(self.kinds)
+            self.kinds = None
+            self.plain = self.dedupe is None
+        return batch
 
 
 class Captures:
     """What a rule or a step sets and keeps, prepared."""
 
-    __slots__ = ("_all",)
+    __slots__ = ("_all", "take")
+
+    take: Callable[[Part, Any, Scope], None]
+    """Sets and keeps variables, from a message or an answer.
+
+    Raises:
+        CaptureFailed: a path has no value there, a template cannot be filled, or a value is too large.
+    """
 
     def __init__(self, declared: Rule | Step | Alternative) -> None:
         self._all = tuple(
-            (name, source, source.get if isinstance(source, JsonPath) else None, keep)
+            _capture(name, source, keep)
             for keep, sources in ((False, declared.set), (True, declared.keep))
             for name, source in sources.items()
         )
+        self.take = self._all[0] if len(self._all) == 1 else self._take_all
 
     def __bool__(self) -> bool:
         return bool(self._all)
 
-    def take(self, part: Part, value: Any, scope: Scope) -> None:
-        """Set and keep variables, from a message or an answer.
+    def _take_all(self, part: Part, value: Any, scope: Scope) -> None:
+        for capture in self._all:
+            capture(part, value, scope)
 
-        Raises:
-            CaptureFailed: a path has no value there, a template cannot be filled, or a value is too large.
-        """
-        for name, source, get, keep in self._all:
-            found = _filled(name, source, {**scope, "msg": value}) if get is None else get(value)
-            if found.__class__ is not int or name not in part.variables:
-                _check(part, name, source, found, value)
-            part.assign(name, found, keep)
+
+def _capture(name: str, source: Assigned, keep: bool) -> Callable[[Part, Any, Scope], None]:
+    """Make the function that sets or keeps one variable; called for every message."""
+    get = source.get if isinstance(source, JsonPath) else None
+
+    def capture(part: Part, value: Any, scope: Scope) -> None:
+        found = _filled(name, source, {**scope, "msg": value}) if get is None else get(value)
+        if found.__class__ is not int or name not in part.variables:
+            _check(part, name, source, found, value)
+        part.assign(name, found, keep)
+
+    return capture
 
 
 def _filled(name: str, source: Assigned, scope: Scope) -> Any:

@@ -104,17 +104,22 @@ class Pipeline:
             if not core.channels:
                 core.actions.append(CountUnrouted(len(payloads)))
             return
-        decoder = self._decoder
+        take = self._message if self._decoder is None else self._frame
         try:
-            for at, payload in enumerate(payloads):
-                binary = kinds is not None and kinds[at] != _TEXT
-                if decoder is None:
-                    self._message(payload, binary)
-                else:
-                    for unit in decoder.units(payload, binary=binary):
-                        self._message(*unit)
+            if kinds is None:
+                for payload in payloads:
+                    take(payload, False)
+            else:
+                for payload, kind in zip(payloads, kinds, strict=True):
+                    take(payload, kind != _TEXT)
         except BadStream as error:
             core.judge(core.upstream, None, Failure(FailureKind.VIOLATION, str(error), by="us"))
+
+    def _frame(self, payload: bytes, binary: bool) -> None:
+        """Take the messages that a frame holds, or ends."""
+        if self._decoder is not None:
+            for unit in self._decoder.units(payload, binary=binary):
+                self._message(*unit)
 
     def _message(self, payload: bytes, binary: bool) -> None:
         value = self._parse(payload)

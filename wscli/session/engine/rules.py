@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from wscli.core.failures import Verdict
@@ -29,14 +29,15 @@ _MOST_QUEUED = 256
 class _Prepared:
     """A rule, and the runs of its ``do``."""
 
-    __slots__ = ("captures", "index", "matches", "only_captures", "queues", "rule", "runs")
+    __slots__ = ("acts", "captures", "fitting", "index", "queues", "rule", "runs")
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, upstream: Part) -> None:
         self.rule = rule
-        self.matches = rule.match.matches
-        self.captures = Captures(rule)
-        self.only_captures = not (rule.send or rule.do or rule.drop or rule.then)
+        self.captures = Captures(rule) if rule.set or rule.keep else None
+        self.acts = bool(rule.send or rule.do or rule.drop or rule.then)
         self.index = ChannelIndex(rule.match) if rule.per_channel else None
+        self.fitting = _upstream_fitting(rule, upstream) if self.index is None else _channels_fitting(self.index)
+        """Gives the parts that a message concerns; called for every message that may fit."""
         self.runs: dict[Part, Run] = {}
         self.queues: dict[Part, deque[Any]] = {}
 
@@ -46,11 +47,9 @@ class Rules:
 
     def __init__(self, core: Core, steps: Steps, outbound: Outbound) -> None:
         self._core = core
-        self._upstream = (core.upstream,)
         self._steps = steps
         self._outbound = outbound
-        self._all = tuple(map(_Prepared, core.plan.rules))
-        self._capturing = tuple(one for one in self._all if one.captures)
+        self._all = tuple(_Prepared(rule, core.upstream) for rule in core.plan.rules)
         self._key = _common_key(self._all)
         """A key that most of them want with a certain value: the others are not looked at."""
         self._rest = tuple(one for one in self._all if _constant(one, self._key) is ABSENT)
@@ -77,9 +76,9 @@ class Rules:
 
     def observe(self, value: Any) -> None:
         """Only set and keep, of a message that a step awaited."""
-        for one in self._capturing:
-            for part in self._fitting(one, value):
-                self._capture(one, part, value)
+        for one in self._all:
+            if one.captures is not None:
+                self._capture(one.captures, one.rule, one.fitting(value), value)
 
     def apply(self, value: Any) -> Outcome | None:
         """Carry out every rule that the message fits; None: it flows on as it is."""
@@ -90,33 +89,26 @@ class Rules:
                 rules = self._by_constant.get(constant, rules)
         outcome: Outcome | None = None
         for one in rules:
-            parts = self._fitting(one, value)
+            parts = one.fitting(value)
             if not parts:
                 continue
-            if one.only_captures:
-                for part in parts:
-                    self._capture(one, part, value)
-            else:
+            if one.captures is not None:
+                self._capture(one.captures, one.rule, parts, value)
+            if one.acts:
                 outcome = outcome or Outcome()
                 for part in parts:
                     self._carry_out(one, part, value, outcome)
         return outcome
 
-    def _fitting(self, one: _Prepared, value: Any) -> Sequence[Part]:
-        if one.index is None:
-            return self._upstream if one.matches(value, self._upstream[0].scope) else ()
-        return [part for part, _ in one.index.fitting(value) if part.phase is not Phase.LEAVING]
-
-    def _capture(self, one: _Prepared, part: Part, value: Any) -> None:
-        try:
-            one.captures.take(part, value, part.scope)
-        except CaptureFailed as error:
-            self._core.fail(part, "rule", f"{one.rule.place}: cannot set {error}")
+    def _capture(self, captures: Captures, rule: Rule, parts: Sequence[Part], value: Any) -> None:
+        for part in parts:
+            try:
+                captures.take(part, value, part.scope)
+            except CaptureFailed as error:
+                self._core.fail(part, "rule", f"{rule.place}: cannot set {error}")
 
     def _carry_out(self, one: _Prepared, part: Part, value: Any, outcome: Outcome) -> None:
         rule = one.rule
-        if one.captures:
-            self._capture(one, part, value)
         if rule.send is not None:
             self._send(rule, part, value, outcome)
         if rule.do:
@@ -172,6 +164,15 @@ class Rules:
         queue = one.queues.get(part)
         while queue and part not in one.runs:
             self._start(one, part, queue.popleft())
+
+
+def _upstream_fitting(rule: Rule, upstream: Part) -> Callable[[Any], Sequence[Part]]:
+    matches, scope, fitting = rule.match.matches, upstream.scope, (upstream,)
+    return lambda value: fitting if matches(value, scope) else ()
+
+
+def _channels_fitting(index: ChannelIndex) -> Callable[[Any], Sequence[Part]]:
+    return lambda value: [part for part, _ in index.fitting(value) if part.phase is not Phase.LEAVING]
 
 
 def _constant(one: _Prepared, key: str | None) -> Any:
