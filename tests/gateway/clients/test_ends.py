@@ -15,6 +15,7 @@ from tests.daemon.scripted import closed as upstream_closed
 from tests.gateway.faced import BAD, Faced, closed, die, faced
 from tests.session.declared import session
 from tests.waiting import eventually
+from wscli.config.models.upstream import Keepalive
 from wscli.core.failures import Failure, FailureKind
 from wscli.errors import NotSent, OutcomeUnknown
 from wscli.gateway import status as status_module
@@ -53,7 +54,7 @@ async def test_a_client_that_reads_nothing_is_given_up(monkeypatch: pytest.Monke
 
 
 async def test_a_slow_client_that_reads_on_gets_everything_before_the_close(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "STALL", 0.2)
+    monkeypatch.setattr(session_module, "STALL", 2.0)
     async with faced(PLENTY) as it:
         reader, writer = await stuck_client(it)
         it.server.link.end(BAD)
@@ -76,6 +77,19 @@ async def test_a_page_that_closes_and_reads_nothing_is_given_up(it: Faced, monke
     writer.write(BYE)
     await eventually(session.done)
     writer.transport.abort()
+
+
+async def test_a_client_that_closes_is_not_dropped_for_a_missing_pong_while_its_messages_wait() -> None:
+    async with faced(keepalive=Keepalive(ping=0.05, timeout=0.1)) as it:
+        it.server.link.end(upstream_closed(1006))
+        reader, writer = await it.raw_client()
+        writer.write(Frame(Opcode.TEXT, b"held").serialize(mask=True) + BYE)  # no pong may follow
+        for _ in range(5):
+            assert await reader.readexactly(2) == b"\x89\x00"
+        await it.it.time.advance(2.0)
+        assert (await reader.read()).lstrip(b"\x89\x00").startswith(b"\x88\x02\x03\xe8")
+        assert it.server.link.sent == [(b"held", False)]
+        writer.close()
 
 
 async def test_a_client_that_answers_no_close_frame_is_given_up(it: Faced, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ class ClientKeepalive:
         writer: writes to it.
         ping: puts the frame of a ping before what the writer takes next.
         times: gives the interval and the timeout; asked again and again, since a reload may change them.
-        listening: whether the client is read from: the pong of one that is not stays unseen.
+        listening: whether the client may send a pong, and is read from: else none is expected.
         dead: called once, after nothing arrived within the time, which is given in words.
         schedule: timers.
     """

@@ -55,7 +55,7 @@ class ClientSession(ABC):
             self._writer,
             ping=feed.ping,
             times=lambda: keepalive_of_clients(manager.plan.gateway, channel.plan.upstream.keepalive),
-            listening=lambda: self._listening,
+            listening=lambda: self._listening and not self._left.done(),
             dead=self._drop,
         )
         self._left: asyncio.Future[bytes | None] = self._loop.create_future()
