@@ -146,6 +146,15 @@ async def test_a_client_of_the_adapter_has_an_upstream_of_its_own(own: Faced) ->
         assert second.open
 
 
+async def test_a_client_of_the_adapter_has_more_time_for_its_request(
+    own: Faced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wscli.gateway.handshake.REQUEST_DEADLINE", 0.0)
+    async with attached(own) as client:
+        own.server.link.say("hello")
+        assert await client.recv() == "hello"
+
+
 async def test_clients_of_gateway_and_adapter_have_no_more_upstreams_than_max_clients() -> None:
     async with faced(own_plan(), max_clients=1) as it:
         it.manager.apply(it.manager.plan)

@@ -27,9 +27,9 @@ __all__ = ["DEADLINE", "Handshake", "ClientGone", "response"]
 T = TypeVar("T")
 
 DEADLINE = 10.0
-"""Seconds for a client to take the answer."""
+"""Seconds for a client to take the answer, to send a body, or, attached, to send its request."""
 REQUEST_DEADLINE = 3.0
-"""Seconds for a client to send its request."""
+"""Seconds for a client of the network to send its request."""
 _CHUNK = 1 << 14
 _LINGER = 1.0
 _LINGER_BYTES = 1 << 20
@@ -78,7 +78,7 @@ class Handshake:
             ClientGone: there was none, or it was malformed or too large, and was answered.
         """
         try:
-            async with asyncio.timeout(REQUEST_DEADLINE):
+            async with asyncio.timeout(DEADLINE if self._attached else REQUEST_DEADLINE):
                 return await self._request()
         except TimeoutError:
             raise ClientGone from None
