@@ -9,13 +9,13 @@ from websockets.http11 import Request
 
 from wscli.daemon.channel.channel import Channel
 from wscli.daemon.registry.manager import Manager
-from wscli.errors import UnknownChannel, UsageError, WscliError
+from wscli.errors import UsageError, WscliError
 from wscli.gateway.clients.shared import SessionOptions, SharedSession
-from wscli.gateway.handshake import Handshake, response
+from wscli.gateway.handshake import Handshake
 from wscli.gateway.own import serve_own
 from wscli.gateway.parameters import read_flag, read_start
 from wscli.gateway.upgrade.negotiation import negotiate
-from wscli.gateway.upgrade.refusals import UpgradeRefused
+from wscli.gateway.upgrade.refusals import UpgradeRefused, refusal_for_error
 from wscli.net.subprotocols import is_stateful
 
 __all__ = ["read_options", "serve_channel"]
@@ -55,8 +55,7 @@ async def serve_channel(
     except UpgradeRefused as refused:
         await handshake.answer(request, refused.answer)
     except WscliError as error:
-        status = 404 if isinstance(error, UnknownChannel) else 400 if isinstance(error, UsageError) else 503
-        await handshake.answer(request, response(status, f"{error.message}\nhint: {error.hint}\n".encode()))
+        await handshake.answer(request, refusal_for_error(error))
     else:
         if options.strict is None:
             options = options._replace(strict=clients.is_strict(subprotocol))

@@ -48,7 +48,7 @@ async def serve_own(
             if await handshake.accept(request, negotiated if negotiated in offered else spare):
                 await OwnSession(manager, channel, handshake, feed, upstream).run()
     except NotNow as error:
-        raise UpgradeRefused(refusal_for_now(error.message, error.hint or "", retry_after=error.retry_after)) from None
+        raise UpgradeRefused(refusal_for_now(error.message, error.hint, retry_after=error.retry_after)) from None
 
 
 async def _dial(channel: Channel, upstream: OwnUpstream, handshake: Handshake) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from wscli.control.protocol import FAILURE_HEADER
 from wscli.core.failures import Failure, FailureKind
-from wscli.gateway.upgrade.refusals import refusal_for_failure, refusal_for_now
+from wscli.errors import ChannelUnavailable, UnknownChannel, UsageError, WscliError
+from wscli.gateway.upgrade.refusals import refusal_for_error, refusal_for_failure, refusal_for_now
 from wscli.transport.connection import UpgradeExchange
 
 STATUS = Failure(FailureKind.STATUS, "api.test:443 answered the upgrade with HTTP 401 Unauthorized", code=401)
@@ -76,3 +77,16 @@ def test_a_wait_is_told_in_whole_seconds() -> None:
     failed = refusal_for_failure(Failure(FailureKind.TCP, "refused"), channel="news", retry_after=0.2)
     assert failed.headers["Retry-After"] == "1"
     assert "Retry-After" not in refusal_for_now("x", "y").headers
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "body"),
+    [
+        (UnknownChannel("no channel 'x'", "do this"), 404, b"no channel 'x'\nhint: do this\n"),
+        (UsageError("invalid last: '\x1b'", "do that"), 400, b"invalid last: '\\x1b'\nhint: do that\n"),
+        (ChannelUnavailable("without a hint"), 503, b"without a hint\n"),
+    ],
+)
+def test_an_error_of_ours_is_told_with_its_hint_if_it_has_one(error: WscliError, status: int, body: bytes) -> None:
+    answer = refusal_for_error(error)
+    assert (answer.status_code, answer.body) == (status, body)

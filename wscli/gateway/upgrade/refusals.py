@@ -11,10 +11,11 @@ from websockets.http11 import Response
 from wscli.control.protocol import FAILURE_HEADER
 from wscli.control.text import escape
 from wscli.core.failures import Failure, FailureKind
+from wscli.errors import UnknownChannel, UsageError, WscliError
 from wscli.gateway.handshake import response
 from wscli.transport.connection import UpgradeExchange
 
-__all__ = ["UpgradeRefused", "refusal_for_failure", "refusal_for_now"]
+__all__ = ["UpgradeRefused", "refusal_for_error", "refusal_for_failure", "refusal_for_now"]
 
 _PASSED_ON = {"content-type": "Content-Type", "retry-after": "Retry-After", "www-authenticate": "WWW-Authenticate"}
 """Headers of the server's own refusal that the client gets."""
@@ -55,10 +56,16 @@ def refusal_for_failure(
     return response(status, _body(failure.text, f"`wscli doctor {quote(channel)}` tells each step"), headers=headers)
 
 
-def refusal_for_now(text: str, hint: str, *, retry_after: float | None = None) -> Response:
+def refusal_for_now(text: str, hint: str | None, *, retry_after: float | None = None) -> Response:
     """Answer with 503: no connection may be opened, or none is ready, at present."""
     headers = {} if retry_after is None else {"Retry-After": _seconds(retry_after)}
     return response(HTTPStatus.SERVICE_UNAVAILABLE, _body(text, hint), headers=headers)
+
+
+def refusal_for_error(error: WscliError) -> Response:
+    """Answer with an error of ours."""
+    status = 404 if isinstance(error, UnknownChannel) else 400 if isinstance(error, UsageError) else 503
+    return response(status, _body(error.message, error.hint))
 
 
 def _is_final(status: int | None, code: int | None) -> bool:
@@ -82,8 +89,9 @@ def _is_harmless(text: str) -> bool:
     return text.isascii() and text.isprintable()
 
 
-def _body(text: str, hint: str) -> bytes:
-    return f"{escape(text)}\nhint: {hint}\n".encode("utf-8", "replace")
+def _body(text: str, hint: str | None) -> bytes:
+    told = escape(text) if hint is None else f"{escape(text)}\nhint: {hint}"
+    return f"{told}\n".encode("utf-8", "replace")
 
 
 def _seconds(wait: float) -> str:
