@@ -84,7 +84,7 @@ class OwnSession(ClientSession):
         self._upstream = upstream
 
     @contextmanager
-    def _attached(self) -> Iterator[None]:
+    def _serving(self) -> Iterator[None]:
         self._own_feed.wake = self._writer.wake
         self._upstream.ended.add_done_callback(self._lost)
         try:

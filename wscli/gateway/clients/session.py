@@ -69,7 +69,7 @@ class ClientSession(ABC):
         self._deadline: float | None = None
 
     @abstractmethod
-    def _attached(self) -> AbstractContextManager[None]:
+    def _serving(self) -> AbstractContextManager[None]:
         """Give the context in which the client is served."""
 
     @abstractmethod
@@ -89,7 +89,7 @@ class ClientSession(ABC):
     async def run(self) -> None:
         """Serve; the caller closes the socket."""
         spawn = self._manager.tasks.spawn
-        with self._attached():
+        with self._serving():
             tasks = [
                 spawn(self._forward_all(), name="gateway-forward", on_crash=self._crashed),
                 spawn(self._answer_close(), name="gateway-close"),

@@ -60,7 +60,7 @@ class SharedSession(ClientSession):
         self._replies = ClientReplies(channel, feed, on_reply=self._pass_reply, on_lost=self._miss_reply)
 
     @contextmanager
-    def _attached(self) -> Iterator[None]:
+    def _serving(self) -> Iterator[None]:
         with self._channel.use():
             self._channel.readers += 1
             watch = self._manager.tasks.spawn(self._watch(), name="gateway-watch", on_crash=self._crashed)
