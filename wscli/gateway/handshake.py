@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from email.utils import formatdate
@@ -70,6 +71,8 @@ class Handshake:
         self._max_header = max_header
         self.protocol = ServerProtocol(state=OPEN, max_size=max_message, logger=SILENT_LOGGER)
         """The client's WebSocket connection, once it is accepted."""
+        self.dropped = False
+        """Whether ``drop`` was called."""
 
     async def request(self) -> Request:
         """Read the request's line and headers.
@@ -197,6 +200,12 @@ class Handshake:
             ClientGone: it did.
         """
         return await unless(work, self._hung_up())
+
+    def drop(self) -> None:
+        """Have the kernel forget what the client did not take, and reset the connection as it is closed."""
+        self.dropped = True
+        with contextlib.suppress(OSError):
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     @contextmanager
     def watched(self, gone: Callable[[], None]) -> Iterator[None]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -55,6 +56,7 @@ class Gateway(Observer):
         self._strangers: dict[asyncio.Task[None], None] = {}
         """The tasks of those that have not shown the token, the oldest first."""
         self._refused = 0
+        self._dropped = 0
 
     def reloaded(self) -> None:
         """Listen at the addresses of the manager's plan and no others; connected clients stay."""
@@ -93,16 +95,25 @@ class Gateway(Observer):
         if self._plan is None:
             return {"gateway": None}
         listen = [str(one.bound) for one in self._listeners.values() if one.bound is not None]
-        counts = {"clients": len(self._clients), "strangers": len(self._strangers), "refused": self._refused}
-        return {"gateway": {"listen": listen, **counts}}
+        now = {"clients": len(self._clients), "strangers": len(self._strangers)}
+        return {"gateway": {"listen": listen, **now, "refused": self._refused, "dropped": self._dropped}}
 
     async def attach(self, sock: socket.socket, channel: Channel) -> None:
         """Serve a channel to a WebSocket client of the control socket, which sends its upgrade request next."""
-        with contextlib.suppress(ClientGone):
-            handshake = Handshake(sock, max_header=_ATTACHED_HEADER, max_message=_ATTACHED_MESSAGE, attached=True)
+        handshake = Handshake(sock, max_header=_ATTACHED_HEADER, max_message=_ATTACHED_MESSAGE, attached=True)
+        with self._met(handshake):
             request = await handshake.request()
             offered = subprotocols(request.headers)
             await serve_channel(self._manager, handshake, request, lambda: channel, offered=offered)
+
+    @contextlib.contextmanager
+    def _met(self, handshake: Handshake) -> Iterator[None]:
+        """Serve a client until it is gone, and count it where it was dropped."""
+        try:
+            with contextlib.suppress(ClientGone):
+                yield
+        finally:
+            self._dropped += handshake.dropped
 
     def _accept(self, sock: socket.socket, listen: Listen) -> None:
         plan = self._plan
@@ -133,8 +144,8 @@ class Gateway(Observer):
 
     async def _serve(self, plan: GatewayPlan, sock: socket.socket, listen: Listen) -> None:
         try:
-            with contextlib.suppress(ClientGone):
-                handshake = Handshake(sock, max_header=plan.max_header, max_message=plan.max_message)
+            handshake = Handshake(sock, max_header=plan.max_header, max_message=plan.max_message)
+            with self._met(handshake):
                 request = await handshake.request()
                 await self._answer(plan, handshake, request, listen)
         except Exception:  # a bug ends this client only

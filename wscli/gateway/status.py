@@ -12,7 +12,7 @@ from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
 from wscli.gateway.clients.channel_feed import ClientFeed, json_frame
 from wscli.gateway.clients.closing import STOPPED
-from wscli.gateway.clients.keepalive import ClientKeepalive, abort_socket, keepalive_of_clients
+from wscli.gateway.clients.keepalive import ClientKeepalive, keepalive_of_clients
 from wscli.gateway.clients.parser import ClientParser, close_frame
 from wscli.gateway.handshake import Handshake
 from wscli.history.encode import text_frame
@@ -105,6 +105,7 @@ class StatusSession:
     """Serves one status page until it leaves."""
 
     def __init__(self, manager: Manager, handshake: Handshake) -> None:
+        self._handshake = handshake
         self._sock = handshake.sock
         self._parser = ClientParser(handshake.protocol, handshake.max_message)
         self._feed = StatusFeed(manager)
@@ -143,7 +144,7 @@ class StatusSession:
 
     def _drop(self, within: str) -> None:
         logger.info("a status page is dropped: no pong within %s", within)
-        abort_socket(self._sock)
+        self._handshake.drop()
         self._writer.end()
 
     def _hear(self) -> None:

@@ -193,6 +193,7 @@ async def test_a_client_that_never_answers_is_reset(path: str, caplog: pytest.Lo
         writer.close()
         assert "is dropped: no pong within 100ms" in caplog.text
         await eventually(lambda: it.stats["clients"] == 0)
+        assert it.stats["dropped"] == 1
 
 
 async def test_the_endpoint_s_shorter_interval_is_that_of_its_channel_s_clients() -> None:

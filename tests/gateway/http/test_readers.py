@@ -63,6 +63,7 @@ async def test_a_client_that_never_reads_is_let_go_and_disturbs_no_other(query: 
                 reset.register(sock, 0)
                 await eventually(lambda: reset.poll(0))
                 assert it.channel.readers == 1
+            await eventually(lambda: it.stats["dropped"] == 1)
             it.server.link.say("a")
             assert (await stream.record())["data"] == "a"
 

@@ -142,12 +142,13 @@ async def test_the_manager_gives_its_versions_its_start_and_its_problems(it: Scr
     assert value(samples, "wscli_problems") == 2
 
 
-@pytest.mark.parametrize("gateway", [None, {"listen": ["127.0.0.1:8787"], "clients": 3, "refused": 1}])
+@pytest.mark.parametrize("gateway", [None, {"listen": ["127.0.0.1:8787"], "clients": 3, "refused": 1, "dropped": 2}])
 async def test_the_gateway_has_samples_where_it_is_declared(gateway: dict[str, Any] | None, it: Scripted) -> None:
     it.manager.observe(AddsStats({"gateway": gateway}))
     samples = scrape(it)
     assert value(samples, "wscli_gateway_clients") == (gateway and 3)
     assert value(samples, "wscli_gateway_refused_total") == (gateway and 1)
+    assert value(samples, "wscli_gateway_dropped_total") == (gateway and 2)
 
 
 # in any order

@@ -146,6 +146,7 @@ class GatewayStats(TypedDict):
     clients: int
     strangers: int
     refused: int
+    dropped: int
 
 
 class Stats(TypedDict):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import socket
-import struct
 from collections.abc import Callable
 
 from websockets.frames import Frame, Opcode
@@ -17,7 +15,7 @@ from wscli.sockets import undelivered
 from wscli.timing import OneShot, Schedule, call_later
 from wscli.values import format_duration
 
-__all__ = ["ClientKeepalive", "abort_socket", "keepalive_of_clients"]
+__all__ = ["ClientKeepalive", "keepalive_of_clients"]
 
 logger = logging.getLogger("wscli.gateway")
 
@@ -134,9 +132,3 @@ class ClientKeepalive:
 
     def _arrived(self) -> int:
         return self._writer.taken - undelivered(self._sock)
-
-
-def abort_socket(sock: socket.socket) -> None:
-    """Have the kernel forget what the client did not take, and reset the connection as it is closed."""
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

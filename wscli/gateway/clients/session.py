@@ -17,7 +17,7 @@ from wscli.errors import OutcomeUnknown, WscliError
 from wscli.gateway.clients.channel_feed import ClientFeed
 from wscli.gateway.clients.closing import INTERNAL_ERROR, POLICY_VIOLATION, STOPPED, CloseReason
 from wscli.gateway.clients.forwarder import Forwarder
-from wscli.gateway.clients.keepalive import ClientKeepalive, abort_socket, keepalive_of_clients
+from wscli.gateway.clients.keepalive import ClientKeepalive, keepalive_of_clients
 from wscli.gateway.clients.parser import ClientMessage, ClientParser, close_frame
 from wscli.gateway.handshake import Handshake
 from wscli.session.actions import MessageRefused
@@ -44,6 +44,7 @@ class ClientSession(ABC):
     def __init__(self, manager: Manager, channel: Channel, handshake: Handshake, feed: ClientFeed) -> None:
         self._manager = manager
         self._channel = channel
+        self._handshake = handshake
         self._sock = handshake.sock
         self._parser = ClientParser(handshake.protocol, handshake.max_message)
         self._loop = asyncio.get_running_loop()
@@ -193,7 +194,7 @@ class ClientSession(ABC):
     def _drop(self, within: str) -> None:
         text = "%s: a client of the gateway is dropped: no pong within %s"
         logger.info(text, self._channel.name, within, extra={"channel": self._channel.name})
-        abort_socket(self._sock)
+        self._handshake.drop()
         self._hang_up()
 
     async def _answer_close(self) -> None:

@@ -17,7 +17,7 @@ from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
 from wscli.errors import ChannelUnavailable
 from wscli.gateway.clients.closing import INTERNAL_ERROR, STOPPED, CloseReason, reason_to_close
-from wscli.gateway.clients.keepalive import abort_socket, keepalive_of_clients
+from wscli.gateway.clients.keepalive import keepalive_of_clients
 from wscli.gateway.handshake import Handshake
 from wscli.gateway.http.pulse import Pulse
 from wscli.gateway.http.records import ReadOptions, RecordFeed
@@ -167,5 +167,5 @@ class HttpReading:
         name = self._channel.name
         text = "%s: a client of the gateway took nothing within %s, and was hung up on"
         logger.info(text, name, within, extra={"channel": name})
-        abort_socket(self._handshake.sock)
+        self._handshake.drop()
         self._writer.end()

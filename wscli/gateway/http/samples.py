@@ -81,6 +81,7 @@ METRICS: dict[str, Metric] = {
     "wscli_token_failures_total": Metric("counter", "Fetches of the token that failed.", _TOKEN),
     "wscli_gateway_clients": Metric("gauge", "Connected clients of the gateway."),
     "wscli_gateway_refused_total": Metric("counter", "Refused clients of the gateway."),
+    "wscli_gateway_dropped_total": Metric("counter", "Clients that answered no ping, or took nothing in time."),
 }
 
 
@@ -116,6 +117,7 @@ def measure(manager: Manager) -> Iterator[Sample]:
     if gateway := stats.get("gateway"):
         yield Sample("wscli_gateway_clients", (), gateway["clients"])
         yield Sample("wscli_gateway_refused_total", (), gateway["refused"])
+        yield Sample("wscli_gateway_dropped_total", (), gateway["dropped"])
 
 
 def _gauges(manager: Manager, stats: dict[str, ChannelStats]) -> Iterator[Sample]:
