@@ -106,7 +106,7 @@ async def test_exactly_the_declared_metrics_are_exposed() -> None:
         it.server.link.say("hello")
         it.server.link.end(closed(1006))
         await it.time.advance(30)
-        it.manager.observe(AddsStats({"gateway": {"listen": [], "clients": 2, "refused": 5}}))
+        it.manager.observe(AddsStats({"gateway": {"listen": [], "clients": 2, "refused": 5, "dropped": 1}}))
         families = list(parse_openmetrics(expose(it.manager, OPENMETRICS)[0].decode()))
         suffix = {"counter": "_total", "info": "_info"}
         assert {one.name + suffix.get(one.type, ""): (one.type, one.documentation) for one in families} == {
