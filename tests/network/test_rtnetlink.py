@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import SOME
 from tests.network.messages import (
     BLACKHOLE,
     DEL_ADDRESS,
@@ -110,7 +111,7 @@ bodies = st.one_of(
 likely = st.builds(message, st.integers(0, 30), bodies)
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=SOME, deadline=None)
 @given(st.one_of(st.binary(max_size=400), st.lists(likely, max_size=5).map(b"".join)), st.integers(0, 400))
 def test_arbitrary_bytes_raise_nothing(data: bytes, cut: int) -> None:
     """Neither reading them nor judging what they seem to say."""

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.config.conftest import Loads, Refuses, said
+from tests.examples import SOME
 from wscli.config.loading import load
 from wscli.config.reading.nodes import plain
 from wscli.config.reading.parse import MAX_ALIASED, MAX_DEPTH, MAX_NODES, parse_yaml
@@ -58,7 +59,7 @@ damaged = st.builds(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=900)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=SOME)
 @given(st.one_of(st.binary(max_size=200), (texts | damaged).map(lambda text: text.encode(errors="replace"))))
 def test_any_bytes_are_a_plan_or_a_config_error(tmp_path: Path, data: bytes) -> None:
     survives(tmp_path / "app.yaml", data)

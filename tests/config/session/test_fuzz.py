@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import EXAMPLES
 from wscli.config.loading import load
 from wscli.config.reading.parse import MAX_NODES
 from wscli.config.schema import places
@@ -46,7 +47,7 @@ def loads_or_says_why(file: Path, tree: Any) -> None:
     assert all(line.startswith(f"{file}:") for line in found)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=max(100, EXAMPLES // 30), deadline=None)
 @given(session=SESSIONS | TREES, share=st.booleans(), url=st.sampled_from(["ws://h", "{var.a}", "wss://{with.a}/x"]))
 def test_any_session_loads_or_says_why(
     tmp_path_factory: pytest.TempPathFactory, session: Any, share: bool, url: str

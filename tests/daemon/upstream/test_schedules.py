@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.daemon.scripted import REFUSED, Scripted, closed
 from tests.daemon.scripted_session import ScriptedSession, ScriptedSessions, shared
+from tests.examples import SOME
 from wscli.core.failures import Action, Failure, FailureKind, Verdict
 from wscli.core.states import ChannelState as S
 from wscli.daemon.channel.channel import Channel
@@ -139,9 +140,9 @@ class Schedule:
         assert {name: channel.history.last for name, channel in self.channels.items()} == self.said
 
 
-@pytest.mark.timeout(600)  # a thousand managers
+@pytest.mark.timeout(600)  # hundreds of managers
 @given(st.booleans(), STEPS)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=SOME, deadline=None)
 def test_no_subscription_is_lost_or_doubled_and_each_state_is_the_channels_own(begun: bool, steps: list[Step]) -> None:
     async def run() -> None:
         sessions = ScriptedSessions(hello=False, subscribe=False, unsubscribe=False)
