@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from tests.session.declared import session
 from tests.waiting import eventually
 from wscli.config.clients import ClientsPlan
 from wscli.core.states import ChannelState
+from wscli.gateway import channels as channels_module
 from wscli.gateway.clients import session as session_module
 from wscli.gateway.clients import shared as shared_module
 
@@ -63,6 +66,23 @@ async def test_an_answer_whose_asker_left_is_nobodys() -> None:
         await eventually(lambda: it.channel.readers == 1)
         answer(it, {"id": 1}, {"event": "next"})
         assert await received(stays) == {"event": "next"}
+
+
+async def test_an_asker_that_left_is_forgotten_before_its_answer_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[Any]] = []
+
+    class Noted(shared_module.SharedSession):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(channels_module, "SharedSession", Noted)
+    async with faced(channel_plan(session=session(IDS_ONLY))) as it:
+        async with it.client() as leaves:
+            await leaves.send('{"id": 7}')
+            await asked(it, 1)
+        await eventually(lambda: it.stats["clients"] == 0)
+        await eventually(lambda: gc.collect() >= 0 and [one() for one in made] == [None])
 
 
 async def test_an_answer_without_an_asker_is_any_message() -> None:

@@ -37,8 +37,9 @@ class ClientReplies:
         return AwaitedReply(self._replied, self._lost, private=True)
 
     def close(self) -> None:
-        """Give it nothing more: it leaves."""
+        """Give it nothing more, and forget it: it leaves, and a reply may never come."""
         self._feed = None
+        self._on_reply, self._on_lost = lambda waiting: None, lambda: None
 
     def _replied(self, payload: bytes, binary: bool) -> None:
         if self._feed is not None:
