@@ -32,6 +32,14 @@ def test_equal_ids_of_two_clients_become_different_ones_and_come_back() -> None:
     assert host.got == {}, "an answer goes to its asker alone"
 
 
+def test_a_request_that_waits_for_its_reply_does_not_keep_what_was_sent() -> None:
+    host, channel = ready(IDS_ONLY)
+    asked = ask(host, channel, {"id": 1, "data": "x" * 100_000})
+    assert asked.reply is not None
+    assert not hasattr(asked, "render"), "thousands may wait"
+    assert "xxx" not in repr(asked)
+
+
 @pytest.mark.parametrize(
     ("own", "sent"),
     [

@@ -284,6 +284,7 @@ class Outbound:
             if message.failed is not None:
                 message.failed(str(error))
             return None, str(error)
+        del message.render  # it holds what was sent, and the message may wait for its reply for ever
         message.ref = drawn.ref
         self.last = self._core.clock.monotonic()
         self._pace.count(self.last)
