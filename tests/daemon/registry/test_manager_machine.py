@@ -178,7 +178,7 @@ class OneConnectionAName(ManagerMachine):
                 assert not attempt.task.done()
             shown = channel.status()
             json.dumps([shown, channel.stats()])
-            held = "is held back" in shown["reason"]["text"]
+            held = channel.state is S.CONNECTING and "is held back" in shown["reason"]["text"]
             assert (shown["next"]["at"] is not None) == (channel.state is S.WAITING or held)
             assert shown["reason"]["text"]
             assert shown["reason"]["code"] != "internal"
