@@ -10,6 +10,8 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 # What a wheel can break: the command, what runs it, and what the extra `fast` changes.
 WHEEL_TESTS := $(addprefix ../tests/,cli e2e adapter docs transport)
+# Of these, what says nothing more about a wheel than the others do.
+WHEEL_IGNORED := $(addprefix --ignore-glob=../tests/,adapter/test_websockets_tests.py e2e/own_clients/* e2e/test_presets_*)
 
 .DEFAULT_GOAL := help
 # The oldest `websockets` that the drop-in and the Python API take; a path of Python's hides the newest.
@@ -45,7 +47,7 @@ test-wheel: ## the tests of what a wheel can break, against the built wheel with
 	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check build
 	$(WHEEL_VENV)/bin/python -m build --wheel --outdir dist .
 	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[dev,fast]"
-	cd $(WHEEL_VENV) && ../$(WHEEL_VENV)/bin/python -m pytest --rootdir=.. -c ../pyproject.toml $(WHEEL_TESTS) $(PARALLEL) $(PYTEST_ARGS)
+	cd $(WHEEL_VENV) && ../$(WHEEL_VENV)/bin/python -m pytest --rootdir=.. -c ../pyproject.toml $(WHEEL_TESTS) $(WHEEL_IGNORED) $(PARALLEL) $(PYTEST_ARGS)
 
 test-oldest: $(VENV)/.installed ## the tests of the drop-in and of the Python API with the oldest `websockets` they take
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(OLDEST_PATH) websockets==$(OLDEST)
