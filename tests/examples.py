@@ -10,5 +10,5 @@ import os
 
 __all__ = ["EXAMPLES", "SOME"]
 
-EXAMPLES = 10_000 if os.environ.get("WSCLI_HYPOTHESIS_PROFILE") == "ci" else 300
-SOME = max(300, EXAMPLES // 10)
+EXAMPLES = 10_000 if os.environ.get("WSCLI_HYPOTHESIS_PROFILE") == "ci" else 200
+SOME = max(200, EXAMPLES // 10)

@@ -181,6 +181,6 @@ class EachMessageOnce(OutboxWorld):
 
 
 EachMessageOnce.TestCase.settings = settings(
-    max_examples=max(60, EXAMPLES // 20), stateful_step_count=30, deadline=None
+    max_examples=max(30, EXAMPLES // 20), stateful_step_count=30, deadline=None
 )
 TestEachMessageOnce = EachMessageOnce.TestCase

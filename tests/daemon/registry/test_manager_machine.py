@@ -216,6 +216,6 @@ class OneConnectionAName(ManagerMachine):
 
 
 OneConnectionAName.TestCase.settings = settings(
-    max_examples=max(80, EXAMPLES // 10), stateful_step_count=40, deadline=None
+    max_examples=max(50, EXAMPLES // 10), stateful_step_count=40, deadline=None
 )
 TestOneConnectionAName = OneConnectionAName.TestCase

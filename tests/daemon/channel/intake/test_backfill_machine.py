@@ -275,5 +275,5 @@ def of(item: Batch | GapRecord) -> list[tuple[Any, ...]]:
     return [(kind, json.loads(payload)["id"]) for payload in item.payloads]
 
 
-EachOnce.TestCase.settings = settings(max_examples=max(60, EXAMPLES // 20), stateful_step_count=40, deadline=None)
+EachOnce.TestCase.settings = settings(max_examples=max(30, EXAMPLES // 20), stateful_step_count=40, deadline=None)
 TestEachOnce = EachOnce.TestCase
