@@ -1,4 +1,4 @@
-"""The ids of local clients' requests: unique on the connection, and their own again in the reply."""
+"""Ids of local clients' requests: replaced by ids that are unique on the connection, and put back in the reply."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wscli.jsontext import json_key
 from wscli.session.actions import MessageRefused
 from wscli.session.plan import SessionPlan
 from wscli.templates import JsonTemplate, Template
-from wscli.templates.paths import ABSENT
+from wscli.templates.shapes import Equality
 
 __all__ = ["OwnId", "RequestIds"]
 
@@ -29,7 +29,7 @@ class RequestIds:
     the request has its id where ``reply`` has it, and ``replaced`` puts the reference there.
     """
 
-    __slots__ = ("_drawn", "_in_reply", "_in_request")
+    __slots__ = ("_drawn", "_find_in_reply", "_find_in_request", "_in_reply", "_in_request")
 
     def __init__(self, plan: SessionPlan) -> None:
         leaves = () if plan.reply is None else plan.reply.equalities
@@ -38,6 +38,8 @@ class RequestIds:
         self._drawn = any(space == "ref" for one in wrapping for space, _ in one.references)
         merged = None if plan.merge is None else plan.merge.path_to("ref")
         self._in_request = merged if self._drawn else self._in_reply
+        self._find_in_reply = Equality(self._in_reply or (), None).find
+        self._find_in_request = Equality(self._in_request or (), None).find
 
     @property
     def replaces(self) -> bool:
@@ -58,7 +60,7 @@ class RequestIds:
         return self._one(request)
 
     def _one(self, request: Any) -> _Id | None:
-        found = None if self._in_request is None or self._in_reply is None else _at(request, self._in_request)
+        found = None if self._in_request is None or self._in_reply is None else self._find_in_request(request)
         if isinstance(found, bool) or not isinstance(found, (int, float, str)):
             return None
         return None if found in _INFINITE else found
@@ -79,7 +81,7 @@ class RequestIds:
         if not isinstance(reply, list):  # of a server that answers the first of a batch alone
             return self.restored([reply], own, ref)[0]
         ids = dict(zip(map(json_key, ref), own, strict=True))
-        found = [ids.get(json_key(_at(one, path))) for one in reply]
+        found = [ids.get(json_key(self._find_in_reply(one))) for one in reply]
         return [one if old is None else _put(one, path, old) for one, old in zip(reply, found, strict=True)]
 
 
@@ -90,15 +92,6 @@ def _is_sent_ref(wanted: Any) -> bool:
 
 def _kind(own: _Id) -> str:
     return "str" if isinstance(own, str) else "int"
-
-
-def _at(value: Any, path: _Path) -> Any:
-    for step in path:
-        if isinstance(step, str):
-            value = value.get(step, ABSENT) if isinstance(value, dict) else ABSENT
-        else:
-            value = value[step] if isinstance(value, list) and step < len(value) else ABSENT
-    return value
 
 
 def _put(value: Any, path: _Path, leaf: Any) -> Any:

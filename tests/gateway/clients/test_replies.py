@@ -55,7 +55,7 @@ async def test_two_clients_with_the_same_ids_get_their_own_answers_and_both_get_
         answer(it, {"event": "a"}, {"id": ids["two"], "for": "two"}, {"event": "b"}, {"id": ids["one"], "for": "one"})
         assert [await received(two) for _ in range(3)] == [{"event": "a"}, {"id": 1, "for": "two"}, {"event": "b"}]
         assert [await received(one) for _ in range(3)] == [{"event": "a"}, {"event": "b"}, {"id": 1, "for": "one"}]
-        assert it.channel.history.last == 2, "answers are no reader's but their asker's"
+        assert it.channel.history.last == 2, "an answer goes only to the client that asked"
 
 
 async def test_an_answer_whose_asker_left_is_nobodys() -> None:

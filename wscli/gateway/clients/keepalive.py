@@ -26,8 +26,7 @@ _PING = Frame(Opcode.PING, b"").serialize(mask=False)
 def keepalive_of_clients(gateway: GatewayPlan | None, upstream: Keepalive = _DEFAULT) -> Keepalive:
     """Give the keep-alive of the clients of a channel.
 
-    Where the gateway declares none, its clients are pinged as often as the channel's upstream, and every 20 s at least:
-    who shortens the one has a proxy on the way, or a network that loses connections.
+    Where the gateway declares none, its clients are pinged as often as the channel's upstream, and at least every 20 s.
     """
     declared = None if gateway is None else gateway.keepalive
     if declared == "none":
