@@ -23,6 +23,7 @@ from wscli.daemon.upstream.services import Services
 from wscli.errors import WscliError
 from wscli.tokens.errors import TokenFailed
 from wscli.transport.connection import DialError
+from wscli.transport.frames.close_codes import CloseCode
 from wscli.values import Rate, format_duration
 
 __all__ = ["NotNow", "OwnClients"]
@@ -35,9 +36,6 @@ PROBES = Rate(1, 1.0)
 """How often clients dial a server that their last dial did not reach, at most."""
 _FREE = Rate(1000, 1.0)
 STOPPED = "the manager was stopped"
-
-GOING_AWAY, RESTART, TRY_LATER = 1001, 1012, 1013
-"""Close codes (RFC 6455, section 7.4.1; 1012 and 1013 are registered with IANA)."""
 
 
 class NotNow(WscliError):
@@ -172,7 +170,7 @@ class OwnClients:
         self._log("open", f"connected to {upstream.record.timeline.peer or 'the server'}")
         self._reached()
 
-    def end(self, text: str, code: int = GOING_AWAY) -> None:
+    def end(self, text: str, code: int = CloseCode.GOING_AWAY) -> None:
         """Close every client with this code and reason, and its upstream."""
         for one in tuple(self._open):
             one.give_up(Failure(FailureKind.CLOSE, text, code=code, by="us", close_reason=text))
@@ -181,7 +179,10 @@ class OwnClients:
         """Close every client where the channel is stopped or paused."""
         if state in (ChannelState.STOPPED, ChannelState.PAUSED):
             stopped = state is ChannelState.STOPPED
-            self.end(f"channel {self._channel.name!r} is {state}", GOING_AWAY if stopped else TRY_LATER)
+            self.end(
+                f"channel {self._channel.name!r} is {state}",
+                CloseCode.GOING_AWAY if stopped else CloseCode.TRY_AGAIN_LATER,
+            )
 
     def shut(self, *, removed: bool) -> None:
         """Close every client: its channel is removed, or the manager stops."""
@@ -189,14 +190,14 @@ class OwnClients:
 
     def restart(self) -> None:
         """Close every client, which may reconnect at once."""
-        self.end(f"channel {self._channel.name!r} was restarted by hand", RESTART)
+        self.end(f"channel {self._channel.name!r} was restarted by hand", CloseCode.SERVICE_RESTART)
 
     def changed(self, before: ChannelPlan, values: Mapping[str, Any], *, tokens_changed: bool) -> None:
         """Close every client whose upstream a reload would dial otherwise; ``before`` and ``values`` are the old."""
         plan = self._channel.plan
         same = plan.upstream.dial.opens_the_same(before.upstream.dial) and values == self._channel.values
         if tokens_changed or not same or (before.clients != plan.clients and not plan.clients.own):
-            self.end("the configuration changed", RESTART)
+            self.end("the configuration changed", CloseCode.SERVICE_RESTART)
             self._reached()
 
     def _admit(self) -> None:

@@ -15,10 +15,9 @@ from wscli.daemon.upstream.keepalive import KeepaliveWatch, no_pong
 from wscli.daemon.upstream.services import Services
 from wscli.tokens.errors import TokenFailed
 from wscli.transport.connection import Connection, DialError
+from wscli.transport.frames.close_codes import CloseCode
 
 __all__ = ["OwnUpstream", "OwnUpstreams"]
-
-GOING_AWAY = 1001
 
 
 class OwnUpstream:
@@ -110,7 +109,7 @@ class OwnUpstream:
         self._end(failure)
         self.close()
 
-    def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
+    def close(self, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
         """Close the connection within a second; a close under way goes on."""
         if self.connection is not None and self.closing is None:
             self._unwatch()

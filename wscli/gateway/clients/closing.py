@@ -7,29 +7,14 @@ from typing import NamedTuple
 from wscli.core.failures import Failure, FailureKind
 from wscli.core.states import ChannelState
 from wscli.daemon.channel.channel import Channel
-from wscli.transport.frames.close_codes import SENDABLE_CODES
+from wscli.transport.frames.close_codes import SENDABLE_CODES, CloseCode
 
 __all__ = [
-    "BAD_GATEWAY",
-    "GOING_AWAY",
-    "INTERNAL_ERROR",
-    "POLICY_VIOLATION",
-    "SERVICE_RESTART",
     "STOPPED",
-    "TRY_AGAIN_LATER",
     "CloseReason",
     "as_upstream",
     "reason_to_close",
 ]
-
-NORMAL = 1000
-GOING_AWAY = 1001
-POLICY_VIOLATION = 1008
-INTERNAL_ERROR = 1011
-SERVICE_RESTART = 1012
-TRY_AGAIN_LATER = 1013
-BAD_GATEWAY = 1014
-"""Close codes (RFC 6455, section 7.4.1; 1012 to 1014 are registered with IANA)."""
 
 
 class CloseReason(NamedTuple):
@@ -39,7 +24,7 @@ class CloseReason(NamedTuple):
     text: str
 
 
-STOPPED = CloseReason(GOING_AWAY, "the manager was stopped")
+STOPPED = CloseReason(CloseCode.GOING_AWAY, "the manager was stopped")
 
 
 def reason_to_close(channel: Channel, *, stopping: bool, lost: bool) -> CloseReason | None:
@@ -50,24 +35,24 @@ def reason_to_close(channel: Channel, *, stopping: bool, lost: bool) -> CloseRea
     if stopping:
         return STOPPED
     if channel.removed:
-        return CloseReason(GOING_AWAY, f"channel {channel.name!r} was removed from the configuration")
+        return CloseReason(CloseCode.GOING_AWAY, f"channel {channel.name!r} was removed from the configuration")
     if channel.state is ChannelState.DONE:
-        return _as_upstream(channel, NORMAL)
+        return _as_upstream(channel, CloseCode.NORMAL_CLOSURE)
     if channel.state is ChannelState.FAILED:
-        return _as_upstream(channel, BAD_GATEWAY)
+        return _as_upstream(channel, CloseCode.BAD_GATEWAY)
     return _of_loss(channel) if lost else None
 
 
 def _of_loss(channel: Channel) -> CloseReason:
     match channel.state:
         case ChannelState.READY:
-            return CloseReason(SERVICE_RESTART, "the upstream connection was replaced")
+            return CloseReason(CloseCode.SERVICE_RESTART, "the upstream connection was replaced")
         case ChannelState.PAUSED | ChannelState.STOPPED:
-            code = TRY_AGAIN_LATER if channel.state is ChannelState.PAUSED else GOING_AWAY
+            code = CloseCode.TRY_AGAIN_LATER if channel.state is ChannelState.PAUSED else CloseCode.GOING_AWAY
             return CloseReason(code, f"channel {channel.name!r} was {channel.state} by hand")
         case _:
             ours = channel.snapshot.failure is None  # a restart, or a reload
-            return _as_upstream(channel, SERVICE_RESTART if ours else BAD_GATEWAY)
+            return _as_upstream(channel, CloseCode.SERVICE_RESTART if ours else CloseCode.BAD_GATEWAY)
 
 
 def _as_upstream(channel: Channel, otherwise: int) -> CloseReason:

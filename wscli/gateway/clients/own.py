@@ -14,13 +14,13 @@ from wscli.daemon.registry.manager import Manager
 from wscli.daemon.upstream.own import OwnUpstream
 from wscli.errors import ChannelUnavailable, NotSent, OutcomeUnknown
 from wscli.gateway.clients.channel_feed import ClientFeed
-from wscli.gateway.clients.closing import BAD_GATEWAY, CloseReason, as_upstream
+from wscli.gateway.clients.closing import CloseReason, as_upstream
 from wscli.gateway.clients.parser import ClientMessage
 from wscli.gateway.clients.session import ClientSession
 from wscli.gateway.handshake import Handshake
 from wscli.history.encode import message_frame
 from wscli.history.records import BINARY
-from wscli.transport.frames.close_codes import NO_CODE
+from wscli.transport.frames.close_codes import NO_CODE, CloseCode
 
 __all__ = ["OwnFeed", "OwnSession"]
 
@@ -98,7 +98,9 @@ class OwnSession(ClientSession):
         if not self._left.done():
             failure = ended.result()
             empty = failure.code == NO_CODE and failure.by == "peer"
-            self._close(CloseReason(NO_CODE, "") if empty else as_upstream(failure, failure.text, BAD_GATEWAY))
+            self._close(
+                CloseReason(NO_CODE, "") if empty else as_upstream(failure, failure.text, CloseCode.BAD_GATEWAY)
+            )
 
     def _forward_at_once(self, message: ClientMessage) -> bool:
         connection = self._upstream.connection

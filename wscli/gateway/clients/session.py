@@ -15,7 +15,7 @@ from wscli.daemon.fanout.socket_writer import SocketWriter, hear
 from wscli.daemon.registry.manager import Manager
 from wscli.errors import OutcomeUnknown, WscliError
 from wscli.gateway.clients.channel_feed import ClientFeed
-from wscli.gateway.clients.closing import INTERNAL_ERROR, POLICY_VIOLATION, STOPPED, CloseReason
+from wscli.gateway.clients.closing import STOPPED, CloseReason
 from wscli.gateway.clients.forwarder import Forwarder
 from wscli.gateway.clients.keepalive import ClientKeepalive, keepalive_of_clients
 from wscli.gateway.clients.parser import ClientMessage, ClientParser, close_frame
@@ -23,6 +23,7 @@ from wscli.gateway.handshake import Handshake
 from wscli.session.actions import MessageRefused
 from wscli.timing import OneShot, call_later
 from wscli.transport.connection import WrittenAtOnce
+from wscli.transport.frames.close_codes import CloseCode
 
 __all__ = ["CLOSE_WAIT", "DRAIN", "STALL", "ClientSession"]
 
@@ -128,7 +129,7 @@ class ClientSession(ABC):
         self._writer.wake()
 
     def _crashed(self, error: BaseException) -> None:
-        self._close(CloseReason(INTERNAL_ERROR, "the manager met a bug; `wscli logs` shows it"), at_once=True)
+        self._close(CloseReason(CloseCode.INTERNAL_ERROR, "the manager met a bug; `wscli logs` shows it"), at_once=True)
 
     # what the client sends
 
@@ -218,9 +219,9 @@ class ClientSession(ABC):
         try:
             await self._forwarder.run()
         except MessageRefused as error:
-            self._close(CloseReason(POLICY_VIOLATION, error.message), at_once=True)
+            self._close(CloseReason(CloseCode.POLICY_VIOLATION, error.message), at_once=True)
         except OutcomeUnknown as error:
-            self._close(CloseReason(INTERNAL_ERROR, error.message), at_once=True)
+            self._close(CloseReason(CloseCode.INTERNAL_ERROR, error.message), at_once=True)
         except WscliError as error:  # what ended upstream closes the client
             logger.debug("%s", error)
 

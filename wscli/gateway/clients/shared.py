@@ -15,9 +15,6 @@ from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
 from wscli.gateway.clients.channel_feed import ChannelFeed
 from wscli.gateway.clients.closing import (
-    BAD_GATEWAY,
-    POLICY_VIOLATION,
-    SERVICE_RESTART,
     CloseReason,
     reason_to_close,
 )
@@ -28,6 +25,7 @@ from wscli.gateway.clients.session import ClientSession
 from wscli.gateway.handshake import Handshake
 from wscli.history.records import GapRecord, Start
 from wscli.transport.connection import Connection, WrittenAtOnce
+from wscli.transport.frames.close_codes import CloseCode
 
 __all__ = ["SessionOptions", "SharedSession"]
 
@@ -81,7 +79,7 @@ class SharedSession(ClientSession):
         self._writer.wake()
         if waiting > MOST_REPLY_BYTES:
             text = f"over {MOST_REPLY_BYTES >> 20} MiB of replies wait for the client"
-            self._close(CloseReason(POLICY_VIOLATION, text), at_once=True)
+            self._close(CloseReason(CloseCode.POLICY_VIOLATION, text), at_once=True)
 
     def _miss_reply(self) -> None:
         """Close the client, which would wait for ever: there is no reply to one of its requests."""
@@ -91,7 +89,9 @@ class SharedSession(ClientSession):
     def _close_unanswered(self) -> None:
         lost = self._channel.state is not ChannelState.READY
         why = reason_to_close(self._channel, stopping=self._manager.stopping.is_set(), lost=lost)
-        self._close(why or CloseReason(SERVICE_RESTART, "the connection was replaced before the reply to a request"))
+        self._close(
+            why or CloseReason(CloseCode.SERVICE_RESTART, "the connection was replaced before the reply to a request")
+        )
 
     async def _watch(self) -> None:
         """Close the client when its channel ends, or is lost."""
@@ -119,4 +119,4 @@ class SharedSession(ClientSession):
                 "%s: a client of the gateway %s missed %s messages", name, why, count, extra={"channel": name}
             )
             if self._strict:
-                self._close(CloseReason(BAD_GATEWAY, f"missed {count} messages"), at_once=True)
+                self._close(CloseReason(CloseCode.BAD_GATEWAY, f"missed {count} messages"), at_once=True)

@@ -16,7 +16,7 @@ from wscli.daemon.fanout.socket_writer import SocketWriter, hear
 from wscli.daemon.fanout.sources import HistorySource
 from wscli.daemon.registry.manager import Manager
 from wscli.errors import ChannelUnavailable
-from wscli.gateway.clients.closing import INTERNAL_ERROR, STOPPED, CloseReason, reason_to_close
+from wscli.gateway.clients.closing import STOPPED, CloseReason, reason_to_close
 from wscli.gateway.clients.keepalive import keepalive_of_clients
 from wscli.gateway.handshake import Handshake
 from wscli.gateway.http.pulse import Pulse
@@ -24,6 +24,7 @@ from wscli.gateway.http.records import ReadOptions, RecordFeed
 from wscli.gateway.parameters import read_count, read_cursor, read_flag, read_seconds, read_start
 from wscli.gateway.requests import query
 from wscli.timing import OneShot, Schedule
+from wscli.transport.frames.close_codes import CloseCode
 
 __all__ = ["HttpReading", "NothingMore", "read_request_options"]
 
@@ -152,7 +153,7 @@ class HttpReading:
         return reason_to_close(self._channel, stopping=self._manager.stopping.is_set(), lost=False)
 
     def _crashed(self, error: BaseException) -> None:
-        self._feed.finish(CloseReason(INTERNAL_ERROR, "the manager met a bug; `wscli logs` shows it"))
+        self._feed.finish(CloseReason(CloseCode.INTERNAL_ERROR, "the manager met a bug; `wscli logs` shows it"))
         self._writer.wake()
 
     def _answer_now(self) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import ssl
 
-from websockets.frames import CLOSE_CODE_EXPLANATIONS, EXTERNAL_CLOSE_CODES, Close
+from websockets.frames import CLOSE_CODE_EXPLANATIONS, EXTERNAL_CLOSE_CODES, Close, CloseCode
 
 from wscli.core.failures import Failure, FailureKind
 from wscli.net.tls import tls_words
 
 __all__ = [
-    "NO_CLOSE", "NO_CODE", "SENDABLE_CODES", "Violation", "close_payload", "cut_reason", "dropped", "failed", "lost",
-    "peer_closed", "we_closed",
+    "CloseCode", "NO_CLOSE", "NO_CODE", "SENDABLE_CODES", "Violation", "close_payload", "cut_reason", "dropped",
+    "failed", "lost", "peer_closed", "we_closed",
 ]  # fmt: skip
 
 NO_CODE = 1005
