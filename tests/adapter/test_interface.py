@@ -22,7 +22,7 @@ PAIRS = [
     ),
 ]
 RECONNECTS = hasattr(websockets.sync.client, "reconnect")
-"""Whether this version of the library has what came with 17.1."""
+"""Whether this version of the library has `reconnect`, new in 17.1."""
 if RECONNECTS:
     PAIRS.append(pytest.param(wscli.adapter.sync.reconnect, websockets.sync.client.reconnect, id="sync reconnect"))
 

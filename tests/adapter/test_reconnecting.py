@@ -1,4 +1,4 @@
-"""What came with `websockets` 17.1: `reconnect`, both forms of `connect`, and redirects without asyncio."""
+"""New in `websockets` 17.1: `reconnect`, both forms of `connect`, and redirects without asyncio."""
 
 from __future__ import annotations
 
